@@ -1,0 +1,61 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+// Verb names what an Action does.
+type Verb string
+
+const (
+	SignIn  Verb = "sign-in"  // start a sign-in; the Prompt appears in the Snapshot
+	Cancel  Verb = "cancel"   // end a sign-in under way
+	SignOut Verb = "sign-out" // forget the sign-in, with Revoke also at the provider
+	Restart Verb = "restart"  // one profile, or all when Profile is empty
+	Pause   Verb = "pause"    // stop serving every profile
+	Resume  Verb = "resume"   // serve them again
+	Reload  Verb = "reload"   // read profiles.yaml again now
+	Quit    Verb = "quit"     // end the app
+)
+
+// Action is something a person asks of the engine. It is plain data, so that a
+// menu item, a command line and a socket can carry it.
+type Action struct {
+	Verb    Verb   `json:"verb"`
+	Profile string `json:"profile,omitempty"`
+	Revoke  bool   `json:"revoke,omitempty"`
+}
+
+func (a Action) String() string {
+	if a.Profile == "" {
+		return string(a.Verb)
+	}
+	return string(a.Verb) + " " + a.Profile
+}
+
+// Engine is what every face needs: the state, and a way to ask for something.
+type Engine interface {
+	// Watch yields the newest Snapshot at once and again after each change, until ctx ends.
+	Watch(ctx context.Context) iter.Seq[*status.Snapshot]
+	// Do carries an Action out and returns when it is accepted, not when its effect is
+	// complete: a sign-in goes on in the Snapshot. SignOut, Restart and Reload return when done.
+	Do(ctx context.Context, a Action) error
+}
+
+// Errors of Do. Test with errors.Is.
+var (
+	ErrUnknownVerb    = errors.New("unknown action")
+	ErrUnknownProfile = errors.New("no such profile")
+	ErrNotNow         = errors.New("not possible now")
+	ErrInvalidConfig  = errors.New("profiles.yaml is invalid")
+	ErrStopped        = errors.New("the app is shutting down")
+)
+
+func notNow(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrNotNow}, args...)...)
+}

@@ -1,0 +1,172 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+// autoPause is how long requests start no further sign-in after one of theirs failed:
+// a browser that opens by itself again and again is the worst of manners.
+const autoPause = 10 * time.Minute
+
+// verbs is the table of what Do can do. Each runs on the supervisor's goroutine and
+// answers on reply, at once or later.
+var verbs = map[Verb]struct {
+	profile need
+	run     func(s *Supervisor, a Action, r *row, reply chan<- error)
+}{
+	SignIn:  {oneProfile, func(s *Supervisor, _ Action, r *row, reply chan<- error) { reply <- s.startSignIn(r, false) }},
+	Cancel:  {oneProfile, func(s *Supervisor, _ Action, r *row, reply chan<- error) { reply <- s.cancelSignIn(r) }},
+	SignOut: {oneProfile, (*Supervisor).signOut},
+	Restart: {anyProfile, func(s *Supervisor, _ Action, r *row, reply chan<- error) { s.restart(r); reply <- nil }},
+	Pause:   {noProfile, func(s *Supervisor, _ Action, _ *row, reply chan<- error) { s.paused = true; reply <- nil }},
+	Resume:  {noProfile, func(s *Supervisor, _ Action, _ *row, reply chan<- error) { s.paused = false; reply <- nil }},
+	Reload:  {noProfile, (*Supervisor).reload},
+	Quit:    {noProfile, func(s *Supervisor, _ Action, _ *row, reply chan<- error) { reply <- nil; s.effects.Quit() }},
+}
+
+// need says whether a verb is about one profile.
+type need int
+
+const (
+	noProfile need = iota
+	oneProfile
+	anyProfile
+)
+
+// Do is Engine.Do.
+func (s *Supervisor) Do(ctx context.Context, a Action) error {
+	verb, ok := verbs[a.Verb]
+	if !ok {
+		return ErrUnknownVerb
+	}
+	reply := make(chan error, 1)
+	accepted := s.post(func() {
+		if s.ctx.Err() != nil {
+			reply <- ErrStopped
+			return
+		}
+		r := s.rows[a.Profile]
+		if r == nil && (verb.profile == oneProfile || (verb.profile == anyProfile && a.Profile != "")) {
+			reply <- ErrUnknownProfile
+			return
+		}
+		verb.run(s, a, r, reply)
+	})
+	if !accepted {
+		return ErrStopped
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// startSignIn starts a sign-in, or asks the one under way for a new Prompt.
+func (s *Supervisor) startSignIn(r *row, auto bool) error {
+	if r.service == nil {
+		return notNow("%s is not being served", r.want.Name)
+	}
+	if m := r.want.SignIn.Method; m == profile.MethodNone || m == profile.MethodToken {
+		return notNow("%s uses sign_in.method %s, which has no sign-in", r.want.Name, m)
+	}
+	if r.signIn == nil {
+		ctx, cancel := context.WithCancel(s.ctx)
+		r.signIn = &signIn{ctx: ctx, cancel: cancel}
+		r.autoFor, r.opened = auto, ""
+	}
+	in, service, epoch := r.signIn, r.service, r.epoch
+	in.calls++
+	s.run(func() func() {
+		err := service.SignIn(in.ctx)
+		return func() {
+			if in.calls--; in.calls > 0 || r.epoch != epoch {
+				return
+			}
+			in.cancel()
+			r.signIn = nil
+			if err != nil && r.autoFor {
+				r.noAuto = time.Now().Add(autoPause).Round(0)
+			}
+		}
+	})
+	return nil
+}
+
+// autoSignIn is a request's wish for a sign-in, which only start: on_request grants.
+func (s *Supervisor) autoSignIn(r *row) {
+	allowed := r.want.SignIn.Start == profile.StartOnRequest && r.signIn == nil &&
+		r.report.Phase == status.SignInNeeded && (r.noAuto.IsZero() || passed(r.noAuto, time.Now()))
+	if !allowed {
+		return
+	}
+	if err := s.startSignIn(r, true); err != nil {
+		s.log.Warn("a request could not start the sign-in", "profile", r.want.Name, "error", err)
+	}
+}
+
+// openPrompt opens the browser for a sign-in that a request started. For all others
+// the face that asked does it.
+func (s *Supervisor) openPrompt(r *row) {
+	p := r.report.Prompt
+	if p == nil || r.signIn == nil || !r.autoFor || r.opened == p.URL || !r.want.SignIn.OpenBrowser {
+		return
+	}
+	r.opened = p.URL
+	name, url := r.want.Name, p.URL
+	s.work.Go(func() {
+		if err := s.effects.OpenURL(url); err != nil {
+			s.log.Error("the browser could not be opened", "profile", name, "error", err)
+		}
+	})
+}
+
+// cancelSignIn ends the sign-in shown in r's row, whichever row started it:
+// profiles that share an account share its sign-in.
+func (s *Supervisor) cancelSignIn(r *row) error {
+	if r.signIn != nil {
+		r.signIn.cancel()
+		return nil
+	}
+	if r.report.Prompt != nil {
+		for _, other := range s.rows {
+			if other.signIn != nil && other.report.Prompt != nil && other.report.Prompt.URL == r.report.Prompt.URL {
+				other.signIn.cancel()
+				return nil
+			}
+		}
+	}
+	return notNow("no sign-in to %s is under way", r.want.Name)
+}
+
+func (s *Supervisor) signOut(a Action, r *row, reply chan<- error) {
+	if r.signIn != nil {
+		r.signIn.cancel()
+	}
+	s.withRow(r, reply, func(ctx context.Context, service Service) error { return service.SignOut(ctx, a.Revoke) })
+}
+
+// restart rebuilds one row's service, or everybody's when r is nil.
+func (s *Supervisor) restart(r *row) {
+	rows := []*row{r}
+	if r == nil {
+		rows = rows[:0]
+		for _, each := range s.rows {
+			rows = append(rows, each)
+		}
+	}
+	for _, each := range rows {
+		each.fresh, each.fault, each.noAuto = true, nil, time.Time{}
+		each.retry.reset()
+	}
+}
+
+func (s *Supervisor) reload(_ Action, _ *row, reply chan<- error) {
+	ctx := s.ctx
+	s.work.Go(func() { reply <- s.effects.Reload(ctx) })
+}

@@ -1,0 +1,69 @@
+package supervisor
+
+import (
+	"context"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+// Effects is everything the supervisor can do to the world. It is filled in once,
+// where the program is wired together. Configure, Listen and Socket.Serve are called
+// on the supervisor's own goroutine and must not wait for anything.
+type Effects struct {
+	// Configure puts new settings in force before profiles are served under them.
+	Configure func(profile.Settings) error
+	// Listen opens the local socket of a profile. A busy port is an error, never another port.
+	Listen func(profile.Profile) (Socket, error)
+	// OpenURL opens the browser for a sign-in that a request started (start: on_request).
+	OpenURL func(url string) error
+	// Reload reads profiles.yaml now and hands it to Apply or Reject before it returns.
+	Reload func(ctx context.Context) error
+	// Woke is called after the computer slept: connections from before are suspect.
+	Woke func()
+	// Quit ends the program.
+	Quit func()
+}
+
+// Socket is an open local address. It outlives the profile served on it.
+type Socket interface {
+	// Addr is the bound host:port.
+	Addr() string
+	// Serve builds p's service and puts it in place of the present one, which
+	// goes on for requests in flight. After an error nothing is replaced.
+	Serve(p profile.Profile, h Hooks) (Service, error)
+	// Close gives the address up. Requests in flight are drained elsewhere.
+	Close()
+}
+
+// Service is one profile being served.
+type Service interface {
+	// Check brings the sign-in up to date without a person. It may take long.
+	Check(ctx context.Context) status.Report
+	// SignIn runs a sign-in to its end; its progress comes as Reports.
+	SignIn(ctx context.Context) error
+	// SignOut forgets the sign-in, with revoke also at the provider.
+	SignOut(ctx context.Context, revoke bool) error
+	// Close takes no new requests, lets those in flight finish, and returns when they have.
+	Close()
+}
+
+// Hooks are how a Service tells the supervisor what happens. They may be called from
+// any goroutine, also while Serve runs, and never wait.
+type Hooks struct {
+	Report   func(status.Report)
+	Requests func(status.Requests)
+	// SignIn says that a request would start a sign-in (start: on_request).
+	SignIn func()
+}
+
+// Fault is an error of an effect that says for itself how a row should show it.
+type Fault struct {
+	Code   status.Code
+	Detail string
+	Action string
+	Err    error
+}
+
+func (f *Fault) Error() string { return f.Detail }
+func (f *Fault) Unwrap() error { return f.Err }
