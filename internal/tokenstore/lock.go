@@ -1,0 +1,80 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/gofrs/flock"
+)
+
+// locks keeps apart those who use the same account: a turn within this process, a
+// file lock between processes. Lock files are never removed; removing one would let
+// two processes hold it.
+type locks struct {
+	disk *disk // nil: within this process only
+
+	mu    sync.Mutex
+	turns map[string]chan struct{} // account → full while somebody holds it
+}
+
+func newLocks(d *disk) *locks {
+	return &locks{disk: d, turns: map[string]chan struct{}{}}
+}
+
+func (l *locks) lock(ctx context.Context, account string) (func(), error) {
+	turn := l.turn(account)
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, lockError(false, ctx.Err())
+	}
+	if l.disk == nil {
+		return sync.OnceFunc(func() { <-turn }), nil
+	}
+	file, err := l.lockFile(ctx, account)
+	if err != nil {
+		<-turn
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		_ = file.Unlock()
+		<-turn
+	}), nil
+}
+
+func (l *locks) turn(account string) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turn := l.turns[account]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		l.turns[account] = turn
+	}
+	return turn
+}
+
+func (l *locks) lockFile(ctx context.Context, account string) (*flock.Flock, error) {
+	if err := l.disk.prepare(); err != nil {
+		return nil, err
+	}
+	file := flock.New(filepath.Join(l.disk.locks(), fileName(account)+".lock"))
+	if err := lockError(file.TryLockContext(ctx, lockPoll)); err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+// lockError tells waiting in vain from a folder that cannot be locked in.
+func lockError(ok bool, err error) error {
+	switch {
+	case ok && err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the saved sign-in is in use by another request or process: %w; try again", err)
+	default:
+		return fmt.Errorf("cannot lock the saved sign-ins: %w; use a writable state directory on a local disk", err)
+	}
+}
