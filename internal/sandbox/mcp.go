@@ -1,0 +1,60 @@
+package sandbox
+
+import (
+	"net/http"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// mcpServer is the MCP server behind the token check.
+type mcpServer struct {
+	server  *mcp.Server
+	handler http.Handler
+}
+
+func newMCPServer(s *Sandbox) *mcpServer {
+	m := &mcpServer{server: mcp.NewServer(
+		&mcp.Implementation{Name: "sandbox", Title: "Sandbox MCP server", Version: "1"},
+		&mcp.ServerOptions{Instructions: "A server to try things with.", Logger: s.opts.Logger},
+	)}
+	addTools(m.server)
+	o := &mcp.StreamableHTTPOptions{
+		Stateless: s.opts.Stateless, JSONResponse: s.opts.JSONResponse, Logger: s.opts.Logger,
+		PropagateRequestCancellation: true,
+	}
+	if !s.opts.Stateless {
+		o.EventStore = mcp.NewMemoryEventStore(nil)
+	}
+	m.handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return m.server }, o)
+	return m
+}
+
+// close ends the sessions; a request that names one gets 404 from then on.
+func (m *mcpServer) close() {
+	for session := range m.server.Sessions() {
+		_ = session.Close()
+	}
+}
+
+func (s *Sandbox) serveMCP(w http.ResponseWriter, r *http.Request) {
+	f := s.faults.Load()
+	switch {
+	case f.Stream != nil:
+		f.Stream.serve(w, r)
+	case f.GetStream != nil && r.Method == http.MethodGet:
+		f.GetStream.serve(w, r)
+	case f.NoStream && r.Method == http.MethodGet:
+		w.Header().Set("Allow", "POST, DELETE")
+		http.Error(w, "no stream here", http.StatusMethodNotAllowed)
+	default:
+		s.mcp.handler.ServeHTTP(w, r)
+	}
+}
+
+// Announce changes the server's list of tools: clients with an open stream are told.
+func (s *Sandbox) Announce() {
+	mcp.AddTool(s.mcp.server, &mcp.Tool{Name: "extra-" + random("tool"), Description: "added while running"}, echo)
+}
+
+// ForgetSessions ends every MCP session, as a restart of the server would.
+func (s *Sandbox) ForgetSessions() { s.mcp.close() }
