@@ -1,0 +1,84 @@
+package desktop
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"testing"
+	"time"
+)
+
+// A copy of the test binary plays the other programs: it writes down how it was
+// started in the file named by envReport, and behaves as envRole says.
+const (
+	envReport = "DESKTOP_TEST_REPORT"
+	envRole   = "DESKTOP_TEST_ROLE"
+)
+
+type report struct {
+	PID   int
+	Args  []string
+	Env   []string
+	Stdin string
+}
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(envReport); file != "" {
+		play(file, os.Getenv(envRole))
+	}
+	os.Exit(m.Run())
+}
+
+func play(file, role string) {
+	r := report{PID: os.Getpid(), Args: os.Args[1:], Env: os.Environ()}
+	if role == "read" {
+		text, _ := io.ReadAll(os.Stdin)
+		r.Stdin = string(text)
+	}
+	content, _ := json.Marshal(r)
+	_ = os.WriteFile(file+".new", content, 0o600)
+	_ = os.Rename(file+".new", file)
+	switch role {
+	case "hang":
+		time.Sleep(time.Minute)
+	case "fail":
+		os.Exit(4)
+	}
+	os.Exit(0)
+}
+
+// program makes the test binary known by name in an otherwise empty PATH; what it
+// reports is read with the returned function.
+func program(t *testing.T, role string, names ...string) (dir string, read func() report) {
+	t.Helper()
+	dir = t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if err := os.Symlink(self, dir+"/"+name); err != nil {
+			t.Skip(err)
+		}
+	}
+	file := dir + "/report"
+	t.Setenv(envReport, file)
+	t.Setenv(envRole, role)
+	t.Setenv("PATH", dir)
+	return dir, func() report {
+		t.Helper()
+		var r report
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			content, err := os.ReadFile(file)
+			if err == nil {
+				if err := json.Unmarshal(content, &r); err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			if time.Now().After(end) {
+				t.Fatal("the program was not started")
+			}
+		}
+	}
+}
