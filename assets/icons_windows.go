@@ -1,0 +1,8 @@
+package assets
+
+import "embed"
+
+const suffix = ".ico"
+
+//go:embed tray/*.ico
+var icons embed.FS

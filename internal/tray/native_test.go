@@ -1,0 +1,340 @@
+//go:build linux
+
+package tray
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/mcpauth-tray/mcpauth-tray/assets"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+// up starts a bus, a panel and the tray with a first state.
+func up(t *testing.T, s *status.Snapshot) (*child, *item) {
+	t.Helper()
+	t.Parallel()
+	address, _ := startBus(t)
+	p := startPanel(t, address)
+	c := startChild(t, address)
+	c.publish(s)
+	return c, p.item(t)
+}
+
+const link = "https://auth.example.com/authorize?state=one"
+
+func TestSignInFromTheMenu(t *testing.T) {
+	c, it := up(t, snapshot(signedOut("github"), signedIn("linear")))
+	if id := it.property("Id"); id != app {
+		t.Errorf("the icon's id is %v", id)
+	}
+	it.shows(wanting)
+
+	it.click("Sign in to github…")
+	c.expect("do sign-in github")
+	c.publish(snapshot(signingIn("github", ""), signedIn("linear")))
+	it.line("github — Signing in…")
+	c.publish(snapshot(signingIn("github", link), signedIn("linear")))
+	c.expect("open " + link)
+	it.line("github — Waiting for browser…/Cancel sign-in")
+	it.gone("Sign in to github…")
+	it.gone("github — Waiting for browser…/Sign in…")
+	it.shows(busy)
+
+	it.click("github — Waiting for browser…/Copy sign-in link")
+	c.expect("copy " + link)
+	it.click("github — Waiting for browser…/Copy URL")
+	c.expect("copy http://127.0.0.1:7801/mcp")
+
+	it.click("github — Waiting for browser…/Cancel sign-in")
+	c.expect("do cancel github")
+	c.publish(snapshot(signedOut("github"), signedIn("linear")))
+	it.line("Sign in to github…")
+
+	// Somebody else's sign-in: their face opens the browser.
+	c.publish(snapshot(signingIn("github", link+"-other"), signedIn("linear")))
+	it.line("github — Waiting for browser…")
+	c.publish(snapshot(signedIn("github"), signedIn("linear")))
+	it.line("github — Ready (until 14:05)/Sign out")
+	it.line("mcpauth-tray — 2 of 2 ready")
+	it.shows(ready)
+	if n := c.count("open "); n != 1 {
+		t.Errorf("the browser was opened %d times", n)
+	}
+
+	it.click("github — Ready (until 14:05)/Sign out")
+	c.expect("do sign-out github")
+	it.click("github — Ready (until 14:05)/Restart")
+	c.expect("do restart github")
+	for _, click := range [][2]string{{"Open profiles.yaml", "file /home/ada/"}, {"Reload", "do reload"},
+		{"Pause", "do pause"}, {"Quit (stops all proxies)", "do quit"}} {
+		it.click(click[0])
+		c.expect(click[1])
+	}
+	c.quit()
+}
+
+func TestProfilesChange(t *testing.T) {
+	c, it := up(t, snapshot(signedOut("github")))
+	it.line("github — Sign-in needed/Sign in…")
+	c.publish(snapshot(signedIn("linear"), signedOut("github"), signedOut("jira")))
+	it.line("jira — Sign-in needed/Sign in…")
+	it.click("Sign in to jira…")
+	c.expect("do sign-in jira")
+	root := it.layout()
+	text := root.text("")
+	if a, b := strings.Index(text, "\nlinear"), strings.Index(text, "\ngithub"); a < 0 || b < a {
+		t.Errorf("the profiles are not in the order of the file:\n%s", text)
+	}
+	if n := strings.Count(text, "Quit"); n != 1 {
+		t.Errorf("the menu has %d lines to quit:\n%s", n, text)
+	}
+	c.publish(snapshot())
+	it.line("No profiles yet*")
+	c.quit()
+}
+
+// Hosts report clicks on lines that nobody can click.
+func TestClicksThatCannotBeMeant(t *testing.T) {
+	c, it := up(t, snapshot(signedOut("github")))
+	it.line("github — Sign-in needed/Sign in…")
+	row := it.line("github — Sign-in needed")
+	seen := 0
+	for _, line := range row.Children {
+		if !line.is("visible") || !line.is("enabled") {
+			it.clickID(line.ID)
+			seen++
+		}
+	}
+	if seen < 4 {
+		t.Errorf("only %d lines are hidden or disabled", seen)
+	}
+	it.clickID(it.line("mcpauth-tray*").ID)
+	it.clickID(row.ID)
+	it.click("Reload") // is carried out after all of the above
+	c.expect("do reload")
+	for _, l := range c.lines() {
+		if strings.HasPrefix(l, "do ") && l != "do reload" || strings.HasPrefix(l, "copy") || strings.HasPrefix(l, "open") {
+			t.Errorf("a click led to %q", l)
+		}
+	}
+}
+
+func TestBurstOfClicks(t *testing.T) {
+	c, it := up(t, snapshot(signedOut("github")))
+	id := it.line("Sign in to github…").ID
+	c.publish(snapshot(signedOut("github")))
+	var work sync.WaitGroup
+	for range 100 { // a bus holds back the 129th call without an answer
+		work.Go(func() { it.clickID(id) })
+	}
+	work.Wait()
+	c.publish(snapshot(signingIn("github", link)))
+	c.expect("open ")
+	it.click("Reload")
+	c.expect("do reload")
+	if n := c.count("do sign-in"); n != 1 {
+		t.Errorf("%d sign-ins were started", n)
+	}
+	if n := c.count("open "); n != 1 {
+		t.Errorf("the browser was opened %d times", n)
+	}
+	c.quit()
+}
+
+// The menu is built anew again and again while somebody clicks all over it.
+func TestRebuildUnderClicks(t *testing.T) {
+	c, it := up(t, snapshot(signedIn("p0")))
+	it.line("p0*/Copy URL")
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	for range 3 {
+		work.Go(func() {
+			for id := int32(1); ; id++ {
+				select {
+				case <-stop:
+					return
+				default:
+					it.menu.Call("com.canonical.dbusmenu.Event", 0, id%600, "clicked", dbus.MakeVariant(""), uint32(0))
+				}
+			}
+		})
+	}
+	for i := range 6 {
+		profiles := []status.Profile{signedIn(fmt.Sprintf("p%d", i+1)), signedIn("always")}
+		c.publish(snapshot(profiles...))
+		it.line(fmt.Sprintf("p%d*/Copy URL", i+1))
+	}
+	close(stop)
+	work.Wait()
+	c.quit()
+}
+
+func TestFiftyProfiles(t *testing.T) {
+	var profiles []status.Profile
+	for i := range 50 {
+		profiles = append(profiles, signedOut(fmt.Sprintf("profile-%02d", i)))
+	}
+	c, it := up(t, snapshot(signedOut("one")))
+	it.line("one*/Sign in…")
+	c.publish(snapshot(profiles...))
+	it.line("profile-49 — Sign-in needed/Restart")
+	it.line("45 more below")
+	it.line("Sign in to profile-04…")
+	it.gone("Sign in to profile-05…")
+	for i := range profiles {
+		profiles[i] = signedIn(profiles[i].Name)
+	}
+	c.publish(snapshot(profiles...))
+	it.line("mcpauth-tray — 50 of 50 ready")
+	it.line("profile-49 — Ready (until 14:05)/Sign out")
+	it.gone("45 more below")
+	c.quit()
+}
+
+func TestFailedClickIsTold(t *testing.T) {
+	c, it := up(t, snapshot(signedOut("github")))
+	c.send(map[string]any{"fail": map[string]string{
+		"do sign-in github": "the provider cannot be reached", "do reload": "profiles.yaml is invalid"}})
+	it.click("Sign in to github…")
+	c.expect("notify The sign-in to github did not start | the provider cannot be reached")
+	it.click("Reload")
+	c.expect("notify profiles.yaml was not reloaded | profiles.yaml is invalid")
+	// That sign-in never was: a later one is not ours.
+	c.publish(snapshot(signingIn("github", link)))
+	it.line("github — Waiting for browser…")
+	if c.count("open ") != 0 {
+		t.Error("the browser was opened")
+	}
+	c.quit()
+}
+
+func TestTheIconComesBackWithThePanel(t *testing.T) {
+	t.Parallel()
+	address, _ := startBus(t)
+	p := startPanel(t, address)
+	c := startChild(t, address)
+	c.publish(snapshot(signedOut("github")))
+	p.item(t).line("Sign in to github…")
+	// Any answer on the connection that the library uses makes it give up.
+	c.send(map[string]any{"foreign": true})
+	c.expect("foreign <nil>")
+	for range 5 {
+		p.conn.Close()
+		p = startPanel(t, address)
+		p.item(t).line("Sign in to github…")
+	}
+	if n := c.count("notice"); n != 0 {
+		t.Errorf("%d notices", n)
+	}
+	c.quit()
+}
+
+func TestTheAppStartsBeforeThePanel(t *testing.T) {
+	t.Parallel()
+	address, _ := startBus(t)
+	c := startChild(t, address)
+	c.publish(snapshot(signedOut("github")))
+	c.expect("notice no panel here")
+	p := startPanel(t, address)
+	it := p.item(t)
+	it.click("Sign in to github…")
+	c.expect("do sign-in github")
+	if n := c.count("notice"); n != 1 {
+		t.Errorf("%d notices", n)
+	}
+	c.quit()
+}
+
+func TestTheBusDies(t *testing.T) {
+	t.Parallel()
+	address, kill := startBus(t)
+	p := startPanel(t, address)
+	c := startChild(t, address)
+	c.publish(snapshot(signedOut("github")))
+	p.item(t).line("Sign in to github…")
+	kill()
+	c.expect("notice the tray icon is gone")
+	for _, s := range []*status.Snapshot{snapshot(signedIn("github")), snapshot(signedIn("other")), snapshot()} {
+		c.publish(s)
+		time.Sleep(2 * settle / 3) // nothing tells from outside that a dead menu was drawn
+	}
+	time.Sleep(2 * settle)
+	c.quit()
+}
+
+func TestNoBus(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	silent, err := net.Listen("unix", dir+"/silent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	for name, address := range map[string]string{
+		"missing": "unix:path=" + dir + "/none", "garbage": "garbage", "disabled": "disabled:",
+		"silent": "unix:path=" + dir + "/silent",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startChild(t, address)
+			c.expect("ended no tray on this desktop: no D-Bus session bus: ")
+			c.ends()
+			if c.err != nil || c.count("notice") != 0 || c.count("panic") != 0 {
+				t.Errorf("the tray ended with %v", c.err)
+			}
+		})
+	}
+}
+
+func TestQuitAtOnce(t *testing.T) {
+	t.Parallel()
+	address, _ := startBus(t)
+	startChild(t, address).quit()
+}
+
+// shows waits until the icon on the panel is the picture of a state.
+func (it *item) shows(want icon) {
+	it.t.Helper()
+	img, err := png.Decode(bytes.NewReader(assets.Icon(string(want))))
+	if err != nil {
+		it.t.Fatal(err)
+	}
+	eventually(it.t, func() string { return "the icon is not that for " + string(want) }, func() bool {
+		entry := it.property("IconPixmap").([][]any)[0]
+		return samePicture(img, int(entry[0].(int32)), entry[2].([]byte))
+	})
+}
+
+// samePicture compares with straight alpha, which is what panels take.
+func samePicture(img image.Image, width int, argb []byte) bool {
+	b := img.Bounds()
+	if b.Dx() != width || len(argb) != 4*b.Dx()*b.Dy() {
+		return false
+	}
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			c := color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA)
+			got := argb[4*(y*width+x):]
+			// Of a pixel that can hardly be seen the colour is not exact.
+			if got[0] != c.A || c.A > 64 && !near(color.RGBA{got[1], got[2], got[3], 255}, color.RGBA{c.R, c.G, c.B, 255}) {
+				return false
+			}
+		}
+	}
+	return true
+}

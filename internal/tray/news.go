@@ -1,0 +1,144 @@
+package tray
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+const (
+	// quiet is how long after the start nothing is told that nobody asked for: signing
+	// in to a computer is noisy enough.
+	quiet = 12 * time.Second
+	// spacing is between two messages about a profile that nobody asked for.
+	spacing = 5 * time.Minute
+	// gather is how long a message waits for others to be told with it.
+	gather = time.Second
+	// maxLines is how many profiles a message tells of.
+	maxLines = 5
+)
+
+// news decides what is worth a notification: that a profile which was ready needs a
+// person, and how a sign-in ended. It tells nothing else, because the menu tells it all.
+type news struct {
+	start   time.Time
+	settled map[string]status.Phase // profile → Ready or SignInNeeded, whichever was last
+	signing map[string]bool         // profiles with a sign-in under way
+	asked   map[string]stamp        // profile → its row when a sign-in was asked for here
+	told    map[string]time.Time    // profile → its last message
+	left    map[string]bool         // profiles signed out of here
+	pending []message
+}
+
+type message struct{ title, body string }
+
+// stamp is what tells a row from a later one of the same profile. A sign-in may end
+// so soon that no Snapshot shows it under way.
+type stamp struct {
+	phase           status.Phase
+	code            status.Code
+	summary, detail string
+	since           int64
+}
+
+func stampOf(p *status.Profile) stamp {
+	return stamp{p.Phase, p.Code, p.Summary, p.Detail, p.Since.UnixNano()}
+}
+
+func newNews(start time.Time) *news {
+	return &news{start: start, settled: map[string]status.Phase{}, signing: map[string]bool{},
+		asked: map[string]stamp{}, told: map[string]time.Time{}, left: map[string]bool{}}
+}
+
+// signIn notes that the person at this tray asks for a sign-in; refused, that nothing
+// came of it; signOut, that they sign out, and so know it.
+func (n *news) signIn(p *status.Profile) { n.signing[p.Name], n.asked[p.Name] = true, stampOf(p) }
+func (n *news) refused(profile string)   { delete(n.signing, profile); delete(n.asked, profile) }
+func (n *news) signOut(profile string)   { n.left[profile] = true }
+
+// see looks at a Snapshot. asked says whether the person at this tray asked for the
+// sign-in of a profile; how that ends is always told.
+func (n *news) see(s *status.Snapshot, now time.Time, asked func(profile string) bool) {
+	for i := range s.Profiles {
+		p := &s.Profiles[i]
+		m, ok := n.change(p)
+		if !ok {
+			continue
+		}
+		if last, before := n.told[p.Name]; !asked(p.Name) && (now.Sub(n.start) < quiet || (before && now.Sub(last) < spacing)) {
+			continue
+		}
+		n.told[p.Name] = now
+		n.pending = append(n.pending, m)
+	}
+	n.forget(s)
+}
+
+// change notes how p is and says what became of it.
+func (n *news) change(p *status.Profile) (message, bool) {
+	if row, ok := n.asked[p.Name]; ok && row == stampOf(p) {
+		return message{}, false
+	}
+	delete(n.asked, p.Name)
+	name := clip(p.Name, maxName)
+	signing, before := n.signing[p.Name], n.settled[p.Name]
+	n.signing[p.Name] = p.Phase == status.SigningIn
+	switch p.Phase {
+	case status.Ready:
+		n.settled[p.Name] = p.Phase
+		delete(n.left, p.Name)
+		return message{"Signed in to " + name, clip(p.Summary, maxText)}, signing
+	case status.SignInNeeded:
+		n.settled[p.Name] = p.Phase
+		if signing {
+			// A sign-in that a person cancelled leaves no other code behind.
+			return failure(p), p.Code != "" && p.Code != status.NotSignedIn
+		}
+		left := n.left[p.Name]
+		delete(n.left, p.Name)
+		return message{name + " needs you to sign in", clip(detailLine(p), maxText)}, before == status.Ready && !left
+	case status.Backoff:
+		return failure(p), signing
+	}
+	return message{}, false
+}
+
+func failure(p *status.Profile) message {
+	return message{"The sign-in to " + clip(p.Name, maxName) + " failed", clip(detailLine(p), maxText)}
+}
+
+// forget drops what is known of profiles that are no more.
+func (n *news) forget(s *status.Snapshot) {
+	for name := range n.signing {
+		if s.Profile(name) == nil {
+			delete(n.settled, name)
+			delete(n.signing, name)
+			delete(n.asked, name)
+			delete(n.told, name)
+			delete(n.left, name)
+		}
+	}
+}
+
+// take returns all that is pending as one message.
+func (n *news) take() (m message, ok bool) {
+	all := n.pending
+	n.pending = nil
+	switch len(all) {
+	case 0:
+		return message{}, false
+	case 1:
+		return all[0], true
+	}
+	var lines []string
+	for i, each := range all {
+		if i == maxLines {
+			lines = append(lines, fmt.Sprintf("and %d more", len(all)-i))
+			break
+		}
+		lines = append(lines, each.title)
+	}
+	return message{app, strings.Join(lines, "\n")}, true
+}

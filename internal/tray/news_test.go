@@ -1,0 +1,166 @@
+package tray
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+func failed(name string) status.Profile {
+	p := signedOut(name)
+	p.Code, p.Summary = status.SignInFailed, "the provider said no"
+	return p
+}
+
+func TestNews(t *testing.T) {
+	nobody, me := func(string) bool { return false }, func(string) bool { return true }
+	backoff, starting := profile("github", status.Backoff), profile("github", status.Starting)
+	type step struct {
+		after time.Duration
+		see   status.Profile
+		asked func(string) bool
+		want  string
+	}
+	for name, steps := range map[string][]step{
+		"a lost sign-in is told": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Minute, signedOut("github"), nobody, "github needs you to sign in"},
+			{time.Minute, signedOut("github"), nobody, ""},
+		},
+		"also by way of other phases": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Minute, backoff, nobody, ""},
+			{time.Minute, starting, nobody, ""},
+			{time.Minute, signedOut("github"), nobody, "github needs you to sign in"},
+		},
+		"how a start ends is not": {
+			{time.Minute, starting, nobody, ""},
+			{time.Second, signedOut("github"), nobody, ""},
+		},
+		"a finished sign-in is": {
+			{time.Minute, signedOut("github"), nobody, ""},
+			{time.Second, signingIn("github", ""), nobody, ""},
+			{time.Second, signedIn("github"), nobody, "Signed in to github"},
+		},
+		"a failed one too": {
+			{time.Minute, signingIn("github", ""), nobody, ""},
+			{time.Second, failed("github"), nobody, "The sign-in to github failed"},
+		},
+		"a cancelled one is not": {
+			{time.Minute, signingIn("github", ""), nobody, ""},
+			{time.Second, signedOut("github"), nobody, ""},
+		},
+		"renewing a token is not": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Hour, signedIn("github"), nobody, ""},
+		},
+		"once in five minutes": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Minute, signedOut("github"), nobody, "github needs you to sign in"},
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Minute, signedOut("github"), nobody, ""},
+			{time.Minute, signedIn("github"), nobody, ""},
+			{3 * time.Minute, signedOut("github"), nobody, "github needs you to sign in"},
+		},
+		"but what was asked for here is always told": {
+			{time.Second, signedIn("github"), nobody, ""},
+			{time.Second, signingIn("github", ""), me, ""},
+			{time.Second, failed("github"), me, "The sign-in to github failed"},
+			{time.Second, signingIn("github", ""), me, ""},
+			{time.Second, failed("github"), me, "The sign-in to github failed"},
+		},
+		"quiet at first": {
+			{time.Second, signedIn("github"), nobody, ""},
+			{time.Second, signedOut("github"), nobody, ""},
+			{time.Minute, signedOut("github"), nobody, ""},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := day
+			n := newNews(now)
+			for i, st := range steps {
+				now = now.Add(st.after)
+				n.see(snapshot(st.see), now, st.asked)
+				m, _ := n.take()
+				if m.title != st.want {
+					t.Errorf("step %d: told %q, want %q", i, m.title, st.want)
+				}
+			}
+		})
+	}
+}
+
+func TestNewsOfSignOut(t *testing.T) {
+	now := day.Add(time.Hour)
+	nobody := func(string) bool { return false }
+	n := newNews(day)
+	n.see(snapshot(signedIn("github")), now, nobody)
+	n.signOut("github")
+	n.see(snapshot(signedOut("github")), now, nobody)
+	if m, ok := n.take(); ok {
+		t.Errorf("the person was told what they did: %q", m)
+	}
+	n.see(snapshot(signedIn("github")), now, nobody)
+	n.see(snapshot(signedOut("github")), now, nobody)
+	if _, ok := n.take(); !ok {
+		t.Error("the next loss was not told")
+	}
+}
+
+// A sign-in may fail before any Snapshot shows it under way.
+func TestNewsOfAQuickFailure(t *testing.T) {
+	now := day.Add(time.Hour)
+	me := func(string) bool { return true }
+	n := newNews(day)
+	before := failed("github")
+	n.see(snapshot(before), now, me)
+	n.signIn(&before)
+	n.see(snapshot(before), now, me)
+	if m, ok := n.take(); ok {
+		t.Errorf("an old failure was told: %q", m)
+	}
+	again := failed("github")
+	again.Since = day.Add(time.Minute)
+	n.see(snapshot(again), now, me)
+	if m, _ := n.take(); m.title != "The sign-in to github failed" {
+		t.Errorf("told %q", m)
+	}
+	n.signIn(&again)
+	n.refused("github")
+	n.see(snapshot(signedOut("github")), now, me)
+	if m, ok := n.take(); ok {
+		t.Errorf("a sign-in that never started was told: %q", m)
+	}
+}
+
+func TestNewsAreGathered(t *testing.T) {
+	nobody := func(string) bool { return false }
+	names := strings.Fields("a b c d e f g")
+	all := func(p func(string) status.Profile) *status.Snapshot {
+		s := snapshot()
+		for _, name := range names {
+			s.Profiles = append(s.Profiles, p(name))
+		}
+		return s
+	}
+	n := newNews(day)
+	n.see(all(signedIn), day.Add(time.Hour), nobody)
+	n.see(all(signedOut), day.Add(time.Hour), nobody)
+	m, _ := n.take()
+	want := message{app, "a needs you to sign in\nb needs you to sign in\nc needs you to sign in\n" +
+		"d needs you to sign in\ne needs you to sign in\nand 2 more"}
+	if d := cmp.Diff(want, m, cmp.AllowUnexported(message{})); d != "" {
+		t.Error(d)
+	}
+	if m, ok := n.take(); ok {
+		t.Errorf("told twice: %q", m)
+	}
+	n.see(snapshot(), day.Add(time.Hour), nobody)
+	if len(n.told)+len(n.settled)+len(n.signing) != 0 {
+		t.Error("profiles that are no more are remembered")
+	}
+}

@@ -1,0 +1,288 @@
+//go:build linux
+
+package tray
+
+import (
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
+	"github.com/jezek/xgb/xtest"
+)
+
+func init() { xgb.Logger = log.New(io.Discard, "", 0) } // it misses an .Xauthority file
+
+// display is an X server without a screen to look at, its pointer and its keyboard.
+type display struct {
+	t    *testing.T
+	name string
+	conn *xgb.Conn
+	root *xproto.ScreenInfo
+}
+
+func startDisplay(t *testing.T) *display {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "640x400x24", "-nolisten", "tcp", "-noreset")
+	cmd.ExtraFiles = []*os.File{w}
+	if err := cmd.Start(); err != nil {
+		missing(t, err)
+	}
+	w.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	number := make([]byte, 16)
+	n, err := r.Read(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &display{t: t, name: ":" + strings.TrimSpace(string(number[:n]))}
+	if d.conn, err = xgb.NewConnDisplay(d.name); err == nil {
+		err = xtest.Init(d.conn)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.conn.Close)
+	d.root = xproto.Setup(d.conn).DefaultScreen(d.conn)
+	return d
+}
+
+func (d *display) shot() *image.RGBA {
+	d.t.Helper()
+	w, h := d.root.WidthInPixels, d.root.HeightInPixels
+	reply, err := xproto.GetImage(d.conn, xproto.ImageFormatZPixmap, xproto.Drawable(d.root.Root), 0, 0, w, h, 0xffffffff).Reply()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	img := image.NewRGBA(image.Rect(0, 0, int(w), int(h)))
+	for i := 0; i+3 < len(reply.Data); i += 4 {
+		copy(img.Pix[i:], []byte{reply.Data[i+2], reply.Data[i+1], reply.Data[i], 255})
+	}
+	return img
+}
+
+// keep writes a screenshot into the directory TEST_ARTIFACTS.
+func (d *display) keep(name string) {
+	d.t.Helper()
+	dir := os.Getenv("TEST_ARTIFACTS")
+	if dir == "" {
+		return
+	}
+	f, err := os.Create(filepath.Join(dir, name+".png"))
+	if err == nil {
+		err = png.Encode(f, d.shot())
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// find waits for something of a colour on the screen, of the size of one icon, and
+// returns its middle.
+func (d *display) find(want color.RGBA) (at image.Point) {
+	d.t.Helper()
+	d.until("the icon is not on the screen", func(img *image.RGBA) bool {
+		box, n := spot(img, want)
+		at = box.Min.Add(box.Size().Div(2))
+		return n > 60 && box.Dx() < 40 && box.Dy() < 40
+	})
+	return at
+}
+
+// bare waits until nothing is on the screen below the given height.
+func (d *display) bare(height int) {
+	d.t.Helper()
+	d.until("something stays on the screen", func(img *image.RGBA) bool {
+		below := img.Rect
+		below.Min.Y = height
+		_, n := spot(img.SubImage(below).(*image.RGBA), color.RGBA{A: 255})
+		return n == below.Dx()*below.Dy()
+	})
+}
+
+func (d *display) until(what string, ok func(*image.RGBA) bool) {
+	d.t.Helper()
+	eventually(d.t, func() string { d.keep("failed"); return what }, func() bool { return ok(d.shot()) })
+}
+
+// spot is where a colour is, and how many pixels have it.
+func spot(img *image.RGBA, want color.RGBA) (box image.Rectangle, n int) {
+	for y := img.Rect.Min.Y; y < img.Rect.Max.Y; y++ {
+		for x := img.Rect.Min.X; x < img.Rect.Max.X; x++ {
+			if near(img.RGBAAt(x, y), want) {
+				box, n = box.Union(image.Rect(x, y, x+1, y+1)), n+1
+			}
+		}
+	}
+	return box, n
+}
+
+func near(a, b color.RGBA) bool {
+	close := func(a, b uint8) bool { return max(a, b)-min(a, b) < 12 }
+	return close(a.R, b.R) && close(a.G, b.G) && close(a.B, b.B)
+}
+
+func (d *display) input(kind, detail byte, at image.Point) {
+	d.t.Helper()
+	if err := xtest.FakeInputChecked(d.conn, kind, detail, 0, d.root.Root, int16(at.X), int16(at.Y), 0).Check(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// open clicks on a point and waits until something has come up and stands still.
+func (d *display) open(at image.Point) {
+	d.t.Helper()
+	before := d.shot()
+	d.input(xproto.MotionNotify, 0, at)
+	d.input(xproto.ButtonPress, 1, image.Point{})
+	d.input(xproto.ButtonRelease, 1, image.Point{})
+	d.changed(before, 5000)
+}
+
+func (d *display) changed(before *image.RGBA, pixels int) {
+	d.t.Helper()
+	last := before
+	d.until("the screen did not change", func(now *image.RGBA) bool {
+		still := differing(last, now) == 0
+		last = now
+		return still && differing(before, now) > pixels
+	})
+}
+
+func differing(a, b *image.RGBA) (n int) {
+	for i := 0; i < len(a.Pix); i += 4 {
+		if !slices.Equal(a.Pix[i:i+4], b.Pix[i:i+4]) {
+			n++
+		}
+	}
+	return n
+}
+
+// Keys of an Xvfb keyboard.
+const (
+	keyDown, keyRight, keyReturn, keyEscape = 116, 114, 36, 9
+)
+
+func (d *display) key(code byte) {
+	d.t.Helper()
+	d.input(xproto.KeyPress, code, image.Point{})
+	d.input(xproto.KeyRelease, code, image.Point{})
+}
+
+// walk types keys that each change what is on the screen.
+func (d *display) walk(codes ...byte) {
+	d.t.Helper()
+	for _, code := range codes {
+		before := d.shot()
+		d.key(code)
+		d.changed(before, 20)
+	}
+}
+
+// startXfce runs a real panel with nothing but a tray.
+func (d *display) startXfce(address string, dark bool) (stop func()) {
+	d.t.Helper()
+	conf, err := os.ReadFile("testdata/xfce4-panel.xml")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	home := d.t.TempDir()
+	dir := filepath.Join(home, ".config/xfce4/xfconf/xfce-perchannel-xml")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		d.t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(conf), "DARK", strconv.FormatBool(dark))
+	if err := os.WriteFile(filepath.Join(dir, "xfce4-panel.xml"), []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "DISPLAY=" + d.name, "NO_AT_BRIDGE=1",
+		"DBUS_SESSION_BUS_ADDRESS=" + address, "LANG=C.UTF-8", "XDG_RUNTIME_DIR=" + home}
+	run := func(name string, args ...string) func() {
+		cmd := exec.Command(name, args...)
+		cmd.Env = env
+		if err := cmd.Start(); err != nil {
+			missing(d.t, err)
+		}
+		return func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	}
+	// The bus starts no services, so the panel's settings daemon is started here.
+	daemons, _ := filepath.Glob("/usr/lib*/*/xfce4/xfconf/xfconfd")
+	daemons = append(daemons, "/usr/lib/xfce4/xfconf/xfconfd", "/usr/libexec/xfconfd")
+	daemon := daemons[slices.IndexFunc(append(daemons, "/"), exists)%len(daemons)]
+	d.t.Cleanup(run(daemon))
+	panel := run("xfce4-panel", "--disable-wm-check")
+	d.t.Cleanup(panel)
+	return panel
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// The colours of icon.svg.
+var (
+	amber = color.RGBA{0xd9, 0x80, 0x00, 255}
+	blue  = color.RGBA{0x3b, 0x82, 0xe0, 255}
+	green = color.RGBA{0x24, 0xa1, 0x48, 255}
+	red   = color.RGBA{0xdc, 0x3b, 0x3b, 255}
+)
+
+func TestOnARealPanel(t *testing.T) {
+	for _, dark := range []bool{false, true} {
+		theme := map[bool]string{false: "light", true: "dark"}[dark]
+		t.Run(theme, func(t *testing.T) {
+			t.Parallel()
+			address, _ := startBus(t)
+			d := startDisplay(t)
+			stopPanel := d.startXfce(address, dark)
+			c := startChild(t, address)
+			c.publish(snapshot(signedOut("github"), signedIn("linear"), profile("jira", "backoff")))
+			d.find(red)
+			d.keep("tray-error-" + theme)
+			c.publish(snapshot(signedOut("github"), signedIn("linear"), signedIn("jira")))
+			icon := d.find(amber)
+			d.open(icon)
+			d.keep("tray-menu-" + theme)
+			d.walk(keyDown)
+			d.key(keyReturn)
+			c.expect("do sign-in github")
+
+			c.publish(snapshot(signingIn("github", link), signedIn("linear"), signedIn("jira")))
+			c.expect("open " + link)
+			d.open(d.find(blue))
+			d.walk(keyDown, keyRight)
+			d.keep("tray-submenu-" + theme)
+			d.key(keyEscape) // closes the submenu, and with some versions the menu too
+			d.key(keyEscape)
+			d.bare(40)
+			c.publish(snapshot(signedIn("github"), signedIn("linear"), signedIn("jira")))
+			d.find(green)
+			d.keep("tray-ok-" + theme)
+
+			stopPanel()
+			d.bare(0)
+			d.startXfce(address, dark)
+			d.open(d.find(green))
+			d.keep("tray-again-" + theme)
+			c.quit()
+		})
+	}
+}
