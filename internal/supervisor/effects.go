@@ -19,8 +19,6 @@ type Effects struct {
 	OpenURL func(url string) error
 	// Reload reads profiles.yaml now and hands it to Apply or Reject before it returns.
 	Reload func(ctx context.Context) error
-	// Woke is called after the computer slept: connections from before are suspect.
-	Woke func()
 	// Quit ends the program.
 	Quit func()
 }
@@ -32,7 +30,7 @@ type Socket interface {
 	// Serve builds p's service and puts it in place of the present one, which
 	// goes on for requests in flight. After an error nothing is replaced.
 	Serve(p profile.Profile, h Hooks) (Service, error)
-	// Close gives the address up. Requests in flight are drained elsewhere.
+	// Close gives the address up at once and waits, elsewhere, for requests in flight.
 	Close()
 }
 
@@ -44,7 +42,7 @@ type Service interface {
 	SignIn(ctx context.Context) error
 	// SignOut forgets the sign-in, with revoke also at the provider.
 	SignOut(ctx context.Context, revoke bool) error
-	// Close takes no new requests, lets those in flight finish, and returns when they have.
+	// Close takes no new requests. Those in flight go on.
 	Close()
 }
 

@@ -43,25 +43,20 @@ func (s *Supervisor) reconcile() {
 	}
 }
 
-// configure puts changed settings in force. Services whose sign-in depends on them are rebuilt.
+// configure puts changed settings in force. Sign-ins belong to the token store they are
+// kept in, so another store means other services.
 func (s *Supervisor) configure() {
-	now := s.config.Settings
-	if sameSettings(s.settings, now) && s.settings.LogLevel == now.LogLevel {
+	before, now := s.settings, s.config.Settings
+	if reflect.DeepEqual(before, now) {
 		return
 	}
 	for _, r := range s.rows {
-		r.fresh = r.fresh || !sameSettings(s.settings, now)
+		r.fresh = r.fresh || before.TokenStore != now.TokenStore
 	}
 	s.settings = now
 	if err := s.effects.Configure(now); err != nil {
 		s.log.Error("settings could not be put in force", "error", err)
 	}
-}
-
-// sameSettings compares what sign-ins depend on.
-func sameSettings(a, b profile.Settings) bool {
-	return a.TokenStore == b.TokenStore && a.RedirectHost == b.RedirectHost &&
-		a.RedirectPort == b.RedirectPort
 }
 
 // want notes what a row should be and what follows from a change.
@@ -210,19 +205,6 @@ func (s *Supervisor) nextDue() time.Duration {
 		}
 	}
 	return wait
-}
-
-// noticeSleep compares the wall clock with the monotonic one, which stops in sleep.
-func (s *Supervisor) noticeSleep() {
-	now := time.Now()
-	if slept(s.checked, now) && s.effects.Woke != nil {
-		s.effects.Woke()
-	}
-	s.checked = now
-}
-
-func slept(from, to time.Time) bool {
-	return to.Round(0).Sub(from.Round(0))-to.Sub(from) > tick
 }
 
 // withRow runs an action on one row's service outside the supervisor's goroutine.

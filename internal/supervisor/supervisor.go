@@ -42,7 +42,6 @@ type Supervisor struct {
 	rows     map[string]*row
 	sockets  map[string]Socket // by socketKey
 	serial   uint64
-	checked  time.Time // when due deadlines were last looked at
 }
 
 // Options are what a Supervisor is made of.
@@ -73,7 +72,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	var cancel context.CancelFunc
 	s.ctx, cancel = context.WithCancel(ctx)
 	defer cancel()
-	s.checked = time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -83,7 +81,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-timer.C:
-			s.noticeSleep()
 		}
 		for _, event := range s.take() {
 			event()

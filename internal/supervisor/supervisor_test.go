@@ -349,11 +349,11 @@ func TestSettingsAreConfiguredBeforeProfilesAreServed(t *testing.T) {
 			t.Error("a log level is put in force without touching profiles")
 		}
 		moved := quieter
-		moved.Settings.RedirectPort = 9000
+		moved.Settings.TokenStore = "memory"
 		w.sup.Apply(&moved)
 		synctest.Wait()
 		if !first.closed || len(w.configured) != 3 {
-			t.Error("another redirect port needs other sign-ins")
+			t.Error("another token store holds other sign-ins")
 		}
 	})
 }
