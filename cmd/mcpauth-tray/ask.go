@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
+)
+
+// dialApp returns a client of the app that this command line is about.
+func dialApp(c *cobra.Command) (*control.Client, error) {
+	p, err := locate(c)
+	if err != nil {
+		return nil, err
+	}
+	return control.Dial(p.Socket), nil
+}
+
+// ask has the running app carry an action out, then says so.
+func ask(c *cobra.Command, a supervisor.Action, done string) error {
+	app, err := dialApp(c)
+	if err != nil {
+		return err
+	}
+	if err := app.Do(c.Context(), a); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.OutOrStdout(), done)
+	return nil
+}
+
+// completionTime is how long a shell waits for the names of profiles.
+const completionTime = time.Second
+
+// completeProfile offers the names of the running app's profiles for the first argument.
+func completeProfile(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	app, err := dialApp(c)
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	defer cancel()
+	s, err := app.Snapshot(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, p := range s.Profiles {
+		if strings.HasPrefix(p.Name, prefix) {
+			names = append(names, cobra.CompletionWithDesc(p.Name, printable(p.Summary)))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// writeComplaints writes one line for each: file:line:column: message, and its hint.
+func writeComplaints(w io.Writer, complaints profile.Errors) {
+	for _, c := range complaints {
+		line := c.Error()
+		if c.Hint != "" {
+			line += "; " + c.Hint
+		}
+		fmt.Fprintln(w, printable(line))
+	}
+}
+
+// printable keeps what came from elsewhere from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+}
+
+// count is "1 problem", "2 problems".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/proxy"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/tokenstore"
+)
+
+// drainTime is how long requests in flight may take to finish once a profile is
+// stopped or replaced, saveTime how long a renewal in flight may when the app ends.
+const (
+	drainTime = 5 * time.Second
+	saveTime  = 10 * time.Second
+)
+
+// world is what the supervisor acts on: sockets, accounts and the token store.
+type world struct {
+	log      *slog.Logger
+	level    *slog.LevelVar // nil: the command line has the say
+	stateDir string
+	ports    *ports
+	openURL  func(string) error
+
+	draining sync.WaitGroup // sockets given up with requests in flight
+
+	mu       sync.Mutex
+	kind     string // of store
+	store    *tokenstore.Store
+	accounts *oauth.Accounts
+	retired  []*oauth.Accounts // of earlier settings, closed with the app
+}
+
+func newWorld(log *slog.Logger, stateDir string) (*world, error) {
+	remembered, err := openPorts(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	return &world{log: log, stateDir: stateDir, ports: remembered, openURL: desktop.OpenURL}, nil
+}
+
+// effects joins the world to the supervisor.
+func (w *world) effects(reload func(context.Context) error, quit func()) supervisor.Effects {
+	return supervisor.Effects{
+		Configure: w.configure,
+		Listen:    w.listen,
+		OpenURL:   w.openURL,
+		Reload:    reload,
+		Quit:      quit,
+	}
+}
+
+// configure puts new settings in force. Another token store makes new accounts, whose
+// profiles the supervisor serves anew.
+func (w *world) configure(s profile.Settings) error {
+	if w.level != nil {
+		w.level.Set(logLevel(s.LogLevel))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.accounts != nil && w.kind == s.TokenStore {
+		w.accounts.Configure(s)
+		return nil
+	}
+	store, err := tokenstore.New(tokenstore.Options{Kind: s.TokenStore, Dir: w.stateDir, Passphrase: passphrase, Logger: w.log})
+	if err != nil {
+		return err
+	}
+	if w.accounts != nil {
+		w.retired = append(w.retired, w.accounts)
+	}
+	w.kind, w.store = s.TokenStore, store
+	w.accounts = oauth.New(oauth.Options{
+		Store:    sealed{store},
+		Secret:   func(ctx context.Context, s profile.Secret) (string, error) { return readSecret(ctx, store, s) },
+		Client:   oauthClient,
+		Logger:   w.log,
+		Settings: s,
+	})
+	return nil
+}
+
+// oauthClient makes a profile's proxy and CA count for its authorization server too.
+func oauthClient(p profile.Profile) (*http.Client, error) {
+	transport, err := proxy.Transport(p)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+// close waits until requests in flight are answered, and renewals finished and saved.
+func (w *world) close() error {
+	w.draining.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
+	defer cancel()
+	w.mu.Lock()
+	all := append(w.retired, w.accounts)
+	w.mu.Unlock()
+	var errs []error
+	for _, accounts := range all {
+		if accounts != nil {
+			errs = append(errs, accounts.Close(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (w *world) listen(p profile.Profile) (supervisor.Socket, error) {
+	var l *proxy.Listener
+	var err error
+	for _, addr := range w.ports.addresses(p) {
+		if l, err = proxy.Listen(addr, proxy.ListenOptions{Logger: w.log}); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, &supervisor.Fault{Code: status.ListenFailed, Detail: err.Error(), Err: err,
+			Action: "Free the port or set another listen address in profiles.yaml"}
+	}
+	if err := w.ports.remember(p, l.Addr()); err != nil {
+		w.log.Error("the port could not be remembered", "profile", p.Name, "error", err)
+	}
+	return &socket{world: w, listener: l}, nil
+}
+
+// socket is one open address; profiles come and go on it.
+type socket struct {
+	world    *world
+	listener *proxy.Listener
+}
+
+func (s *socket) Addr() string { return s.listener.Addr() }
+
+func (s *socket) Close() {
+	s.listener.Release()
+	s.world.draining.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		if err := s.listener.Close(ctx); err != nil {
+			s.world.log.Info("requests were cut off", "address", s.Addr(), "error", err)
+		}
+	})
+}
+
+func (s *socket) Serve(p profile.Profile, h supervisor.Hooks) (supervisor.Service, error) {
+	headers, err := readHeaders(p)
+	if err != nil {
+		return nil, &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct headers.set_file in profiles.yaml"}
+	}
+	s.world.mu.Lock()
+	accounts, store := s.world.accounts, s.world.store
+	s.world.mu.Unlock()
+	account, err := accounts.Account(p)
+	if err != nil {
+		return nil, profileFault(err)
+	}
+	o := proxy.Options{Profile: p, Addr: s.listener.Addr(), Tokens: account, Headers: headers,
+		Logger: s.world.log, Requests: h.Requests}
+	if p.SignIn.Start == profile.StartOnRequest {
+		o.WantSignIn = h.SignIn
+	}
+	handler, err := proxy.New(o)
+	if err != nil {
+		return nil, profileFault(err)
+	}
+	return &service{
+		account:     account,
+		store:       store,
+		unmount:     s.listener.Mount(handler),
+		unsubscribe: account.Subscribe(h.Report),
+	}, nil
+}
+
+func profileFault(err error) error {
+	return &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct the profile in profiles.yaml"}
+}
+
+// readHeaders resolves headers.set and headers.set_file.
+func readHeaders(p profile.Profile) (http.Header, error) {
+	headers := http.Header{}
+	for name, value := range p.Headers.Set {
+		headers.Set(name, value)
+	}
+	for name, file := range p.Headers.SetFile {
+		value, err := readSecretFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("header %s: %w", name, err)
+		}
+		headers.Set(name, value)
+	}
+	return headers, nil
+}
+
+// service is one profile, served: an account and a handler on a socket.
+type service struct {
+	account     *oauth.Account
+	store       *tokenstore.Store
+	unmount     func()
+	unsubscribe func()
+}
+
+func (s *service) Check(ctx context.Context) status.Report { return s.account.Check(ctx) }
+
+// SignIn unlocks the keyring first: what lies in it may make the sign-in needless.
+func (s *service) SignIn(ctx context.Context) error {
+	if errors.Is(s.store.Ready(ctx), tokenstore.ErrLocked) {
+		if err := s.store.Unlock(ctx); err != nil {
+			return storeError(err)
+		}
+		if report := s.account.Check(ctx); report.Phase == status.Ready {
+			return nil
+		}
+	}
+	return s.account.SignIn(ctx)
+}
+
+func (s *service) SignOut(ctx context.Context, revoke bool) error {
+	return s.account.SignOut(ctx, revoke)
+}
+
+func (s *service) Close() {
+	s.unsubscribe()
+	s.unmount()
+}

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+// lab is the real counterparts of build/e2e, started for one test.
+type lab struct {
+	t    *testing.T
+	npm  string // folder of the npm packages
+	node string
+}
+
+// missing skips a test on a desk and fails it in CI.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing", what)
+	}
+	t.Skipf("%s is missing: build/test.sh installs it", what)
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		missing(t, "Node.js")
+	}
+	npm, err := filepath.Abs("../../build/e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(npm, "node_modules", "oidc-provider")); err != nil {
+		missing(t, "build/e2e/node_modules")
+	}
+	return &lab{t: t, npm: npm, node: node}
+}
+
+// start runs a program until the test ends and returns what follows ready in its output.
+func (l *lab) start(ready string, env []string, name string, args ...string) string {
+	l.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = l.npm
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	found, lines := make(chan string, 1), bufio.NewScanner(out)
+	go func() {
+		for lines.Scan() {
+			if _, rest, ok := strings.Cut(lines.Text(), ready); ok {
+				select {
+				case found <- strings.TrimSpace(rest):
+				default:
+				}
+			}
+		}
+		_, _ = io.Copy(io.Discard, out)
+	}()
+	select {
+	case rest := <-found:
+		return rest
+	case <-time.After(time.Minute):
+		l.t.Fatalf("%s did not print %q in time", name, ready)
+		return ""
+	}
+}
+
+// provider starts the OpenID provider and returns its issuer.
+func (l *lab) provider(resource string, env ...string) string {
+	return l.start("READY", append(env, "RESOURCE="+resource), l.node, "idp.mjs")
+}
+
+// everything starts the reference MCP server and returns its URL.
+func (l *lab) everything() string {
+	port := freePort(l.t)
+	l.start("listening on port", []string{"PORT=" + port}, l.node,
+		"node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp")
+	return "http://127.0.0.1:" + port + "/mcp"
+}
+
+// protected puts a token check in front of upstream and returns its URL. The provider is
+// named later, by its second result: it wants to know the URL first.
+func (l *lab) protected(upstream string) (target string, trust func(issuer string)) {
+	l.t.Helper()
+	up, err := url.Parse(upstream)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	l.t.Cleanup(server.Close)
+	target = server.URL + "/mcp"
+	return target, func(issuer string) {
+		provider, err := oidc.NewProvider(context.Background(), issuer)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		metadata := server.URL + "/.well-known/oauth-protected-resource/mcp"
+		verifier := provider.Verifier(&oidc.Config{ClientID: target})
+		mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(map[string]any{"resource": target, "authorization_servers": []string{issuer},
+				"scopes_supported": []string{"mcp:tools"}})
+		})
+		proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: up.Scheme, Host: up.Host})
+			r.Out.Host = up.Host
+			r.Out.Header.Del("Authorization")
+		}}
+		mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
+			token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			if ok {
+				_, err := verifier.Verify(r.Context(), token)
+				ok = err == nil
+			}
+			if !ok {
+				w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer resource_metadata=%q, scope="mcp:tools"`, metadata))
+				http.Error(w, "no good token", http.StatusUnauthorized)
+				return
+			}
+			proxy.ServeHTTP(w, r)
+		})
+	}
+}
+
+// browser writes a command for BROWSER that runs one of the lab's scripts with the URL.
+func (l *lab) browser(script string, extra ...string) string {
+	l.t.Helper()
+	if runtime.GOOS == "windows" {
+		l.t.Skip("the browser stand-in is a shell script")
+	}
+	log := filepath.Join(l.t.TempDir(), "browser.log")
+	file := filepath.Join(l.t.TempDir(), "browser")
+	body := fmt.Sprintf("#!/bin/sh\necho \"opened\" >> %s\ncd %s && exec %s %s \"$1\" %s >> %s 2>&1\n",
+		log, l.npm, l.node, script, strings.Join(extra, " "), log)
+	if err := os.WriteFile(file, []byte(body), 0o700); err != nil {
+		l.t.Fatal(err)
+	}
+	return file
+}
+
+func (l *lab) inspector(target string, args ...string) (string, error) {
+	cmd := exec.Command(l.node, append([]string{"node_modules/.bin/inspector", "--cli", target, "--transport", "http"}, args...)...)
+	cmd.Dir = l.npm
+	cmd.Env = append(os.Environ(), "HOME="+l.t.TempDir())
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return port
+}
+
+// program is the path under which the test binary is the program itself.
+func program(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "mcpauth-tray")
+	if err := os.Symlink(exe, link); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	return link
+}
+
+// app is the program, running.
+type app struct {
+	t     *testing.T
+	exe   string
+	dir   string // profiles.yaml and the state folder lie here
+	env   []string
+	cmd   *exec.Cmd
+	ended chan error
+	log   *strings.Builder
+}
+
+// newApp prepares an app with that profiles.yaml; start runs it.
+func newApp(t *testing.T, yaml string, env ...string) *app {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "mt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	a := &app{t: t, exe: program(t), dir: dir, env: append([]string{"DBUS_SESSION_BUS_ADDRESS=", "DISPLAY="}, env...)}
+	a.edit(yaml)
+	return a
+}
+
+func (a *app) edit(yaml string) {
+	a.t.Helper()
+	if err := os.WriteFile(filepath.Join(a.dir, "profiles.yaml"), []byte(yaml), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *app) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(a.exe, args...)
+	cmd.Env = append(os.Environ(), append(a.env, "MCPAUTH_STATE_DIR="+filepath.Join(a.dir, "state"),
+		"MCPAUTH_PROFILES="+filepath.Join(a.dir, "profiles.yaml"))...)
+	return cmd
+}
+
+// start runs the app and waits until its listeners are up.
+func (a *app) start(args ...string) {
+	a.t.Helper()
+	ready := filepath.Join(a.dir, "ready.json")
+	_ = os.Remove(ready)
+	a.cmd = a.command(append([]string{"run", "--no-tray", "--ready-file", ready, "--log-level", "trace"}, args...)...)
+	a.log = &strings.Builder{}
+	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
+	if err := a.cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	a.ended = make(chan error, 1)
+	go func() { a.ended <- a.cmd.Wait() }()
+	a.t.Cleanup(func() {
+		a.stop()
+		if a.t.Failed() {
+			a.t.Logf("log of the app:\n%s", a.log)
+		}
+	})
+	a.eventually("the ready file", func() bool { _, err := os.Stat(ready); return err == nil })
+}
+
+// stop ends the app the way a session's end does.
+func (a *app) stop() {
+	if a.cmd == nil {
+		return
+	}
+	_ = a.cmd.Process.Signal(os.Interrupt)
+	select {
+	case err := <-a.ended:
+		if err != nil {
+			a.t.Errorf("the app ended with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		_ = a.cmd.Process.Kill()
+		a.t.Error("the app did not end in time")
+	}
+	a.cmd = nil
+}
+
+// run runs a command of the program and wants it to succeed.
+func (a *app) run(args ...string) string {
+	a.t.Helper()
+	out, err := a.command(args...).CombinedOutput()
+	if err != nil {
+		a.t.Fatalf("mcpauth-tray %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (a *app) status() status.Snapshot {
+	a.t.Helper()
+	var s status.Snapshot
+	out, err := a.command("status", "--json").Output()
+	if err != nil {
+		a.t.Fatalf("status: %v", err)
+	}
+	if err := json.Unmarshal(out, &s); err != nil {
+		a.t.Fatalf("status printed %q: %v", out, err)
+	}
+	return s
+}
+
+func (a *app) profile(name string) status.Profile {
+	a.t.Helper()
+	s := a.status()
+	row := s.Profile(name)
+	if row == nil {
+		a.t.Fatalf("no profile %q in %+v", name, s)
+	}
+	return *row
+}
+
+func (a *app) waitPhase(name string, want status.Phase) status.Profile {
+	a.t.Helper()
+	var row status.Profile
+	a.eventually(name+" to be "+string(want), func() bool { row = a.profile(name); return row.Phase == want })
+	return row
+}
+
+// eventually polls another process's state, which has no channel to wait on.
+func (a *app) eventually(what string, ok func() bool) {
+	a.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		select {
+		case err := <-a.ended:
+			a.ended <- err
+			a.t.Fatalf("waiting for %s: the app ended: %v\n%s", what, err, a.log)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			a.t.Fatalf("waited too long for %s\n%s", what, a.log)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+// Command mcpauth-tray keeps local ports open for remote MCP servers and signs in to
+// them, with a tray icon and a command line as its faces.
+//
+// It joins the rooms of the house and holds one file for each command. It must not
+// hold logic that a room could own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/tokenstore"
+)
+
+// Exit codes. They are a contract with scripts.
+const (
+	exitDone           = 0
+	exitFailed         = 1
+	exitUsage          = 2
+	exitInvalidFile    = 3
+	exitSignInNeeded   = 4
+	exitNotRunning     = 5
+	exitOtherInstance  = 6
+	exitNoSecretsStore = 7
+)
+
+// Errors of commands that have an exit code of their own.
+var (
+	errUsage         = errors.New("usage")
+	errInvalidFile   = errors.New("the profiles file is invalid")
+	errSignInNeeded  = errors.New("sign-in needed")
+	errOtherInstance = errors.New("another mcpauth-tray is running with this state directory")
+)
+
+// outcomes is the one place where an error becomes an exit code and, when it brings
+// none of its own, a hint. The first row that fits counts.
+var outcomes = []struct {
+	err  error
+	code int
+	hint string
+}{
+	{errUsage, exitUsage, ""},
+	{supervisor.ErrUnknownProfile, exitUsage, "mcpauth-tray status lists the profiles"},
+	{supervisor.ErrUnknownVerb, exitFailed, "the running app is of another version; restart it"},
+	{supervisor.ErrInvalidConfig, exitInvalidFile, "correct the file; until then the profiles in force stay as they are"},
+	{errInvalidFile, exitInvalidFile, "correct the file and check it with mcpauth-tray validate"},
+	{errSignInNeeded, exitSignInNeeded, "mcpauth-tray signin PROFILE --wait"},
+	{control.ErrNotRunning, exitNotRunning, "start it with mcpauth-tray"},
+	{supervisor.ErrStopped, exitNotRunning, "start it again with mcpauth-tray"},
+	{errOtherInstance, exitOtherInstance, "end it with mcpauth-tray quit, or give this one another --state-dir"},
+	{control.ErrInUse, exitOtherInstance, "end it with mcpauth-tray quit, or give this one another --state-dir"},
+	{tokenstore.ErrLocked, exitNoSecretsStore, ""},
+	{tokenstore.ErrAbsent, exitNoSecretsStore, ""},
+	{tokenstore.ErrTimeout, exitNoSecretsStore, ""},
+	{tokenstore.ErrPassphrase, exitNoSecretsStore, ""},
+	{tokenstore.ErrKeyGone, exitNoSecretsStore, ""},
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct {
+	error
+	command string // the command to read the help of
+}
+
+func (usageError) Is(target error) bool { return target == errUsage }
+
+func usagef(format string, args ...any) error { return usageError{error: fmt.Errorf(format, args...)} }
+
+func main() {
+	cobra.MousetrapHelpText = "" // a double click in Explorer is how the app is started
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line. The first interrupt ends the commands' context, the
+// second the process.
+func execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root, started := newRootCmd()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	command, err := root.ExecuteContextC(ctx)
+	if err != nil && (!*started || errors.Is(err, errUsage)) {
+		err = usageError{err, command.CommandPath()}
+	}
+	return report(stderr, err)
+}
+
+// report writes err for a person and returns its exit code.
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var complaints profile.Errors
+	if errors.As(err, &complaints) {
+		writeComplaints(stderr, complaints)
+		err = fmt.Errorf("%w: %s", errInvalidFile, count(len(complaints), "problem"))
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	code, hint := exitFailed, ""
+	for _, o := range outcomes {
+		if errors.Is(err, o.err) {
+			code, hint = o.code, o.hint
+			break
+		}
+	}
+	own, ownHint := described(err)
+	if ownHint != "" {
+		hint = ownHint
+	}
+	if own == status.SecretStoreLocked || own == status.SecretStoreAbsent {
+		code = exitNoSecretsStore
+	}
+	fmt.Fprintln(stderr, "error:", printable(err.Error()))
+	if hint != "" {
+		fmt.Fprintln(stderr, "hint:", printable(hint))
+	}
+	return code
+}
+
+// described is what an error of another room says of itself.
+func described(err error) (code status.Code, hint string) {
+	var answer *control.Error
+	var fault *supervisor.Fault
+	var own *oauth.Error
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return "", "see " + usage.command + " --help"
+	case errors.As(err, &answer):
+		return answer.Code, answer.Hint
+	case errors.As(err, &fault):
+		return fault.Code, fault.Action
+	case errors.As(err, &own):
+		return own.Code, own.Action
+	}
+	return "", ""
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+)
+
+// ports remembers which free port was chosen for a profile without listen, so that the
+// address in a client's config stays good.
+type ports struct {
+	file string
+
+	mu     sync.Mutex
+	chosen map[string]string // profile → address
+}
+
+// openPorts reads the remembered ports. A file that cannot be read is an error:
+// choosing anew would break every client that was pointed at the old ports.
+func openPorts(stateDir string) (*ports, error) {
+	p := &ports{file: filepath.Join(stateDir, "ports.json"), chosen: map[string]string{}}
+	data, err := os.ReadFile(p.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &p.chosen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the remembered ports: %s: %w; repair or delete that file", p.file, err)
+	}
+	return p, nil
+}
+
+// Free ports are chosen below the range that systems use for outgoing connections, so
+// that none of those sits on a remembered port when the app starts again.
+const (
+	firstPort = 20000
+	lastPort  = 29999
+)
+
+// addresses are the addresses to try for p, in order: the configured one, the
+// remembered one, or some that no other profile was given.
+func (p *ports) addresses(prof profile.Profile) []string {
+	if prof.Listen != "" {
+		return []string{prof.Listen}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if addr := p.chosen[prof.Name]; addr != "" {
+		return []string{addr}
+	}
+	given := map[string]bool{}
+	for _, addr := range p.chosen {
+		given[addr] = true
+	}
+	var free []string
+	for len(free) < 20 {
+		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort+1))
+		if !given[addr] {
+			free = append(free, addr)
+		}
+	}
+	return append(free, "127.0.0.1:0")
+}
+
+// remember notes the address that a profile without listen was given.
+func (p *ports) remember(prof profile.Profile, addr string) error {
+	if prof.Listen != "" {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.chosen[prof.Name] == addr {
+		return nil
+	}
+	p.chosen[prof.Name] = addr
+	data, err := json.MarshalIndent(p.chosen, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeAtomic(p.file, append(data, '\n'))
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+)
+
+func TestPortsAreChosenOnceAndRemembered(t *testing.T) {
+	dir := t.TempDir()
+	p, err := openPorts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prof := profile.Profile{Name: "a"}
+	if n := len(p.addresses(prof)); n < 2 {
+		t.Fatalf("%d addresses to choose from", n)
+	}
+	if err := p.remember(prof, "127.0.0.1:20001"); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openPorts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.addresses(prof); len(got) != 1 || got[0] != "127.0.0.1:20001" {
+		t.Errorf("addresses after a restart: %v", got)
+	}
+	for range 50 {
+		for _, addr := range again.addresses(profile.Profile{Name: "b"}) {
+			if addr == "127.0.0.1:20001" {
+				t.Fatal("another profile's port was offered")
+			}
+		}
+	}
+}
+
+func TestAConfiguredPortIsNotRemembered(t *testing.T) {
+	dir := t.TempDir()
+	p, err := openPorts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prof := profile.Profile{Name: "a", Listen: "127.0.0.1:7801"}
+	if got := p.addresses(prof); len(got) != 1 || got[0] != "127.0.0.1:7801" {
+		t.Errorf("addresses = %v", got)
+	}
+	if err := p.remember(prof, "127.0.0.1:7801"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ports.json")); err == nil {
+		t.Error("a configured port was written down")
+	}
+}
+
+func TestABrokenPortsFileIsAnErrorNotANewChoice(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ports.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openPorts(dir); err == nil {
+		t.Error("no error")
+	}
+}
