@@ -20,7 +20,7 @@ async function visit() {
 
 function submit(form) {
   const fields = new URLSearchParams()
-  for (const [input] of form.matchAll(/<input[^>]*>/gi)) {
+  for (const [input] of [...form.matchAll(/<input[^>]*>/gi), ...[...form.matchAll(/<button[^>]*>/gi)].slice(...(deny ? [0, 1] : [-1]))]) {
     const attribute = name => input.match(new RegExp(`\\b${name}="([^"]*)"`))?.[1]
     const name = attribute('name')
     if (name) fields.set(name, { login: 'alice', password: 'anything' }[name] ?? attribute('value') ?? '')

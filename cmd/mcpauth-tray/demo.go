@@ -130,11 +130,8 @@ func (d *demo) play(ctx context.Context, a *application) error {
 		d.say("Done. Run \"mcpauth-tray demo\" to play with it yourself.")
 		return nil
 	}
-	d.say("It stays up until you press Ctrl-C. Point an MCP client at %s, or try\n%s", row.URL,
-		strings.Join([]string{
-			"mcpauth-tray status --state-dir " + a.options.State,
-			"mcpauth-tray signout " + demoProfile + " --state-dir " + a.options.State,
-		}, "\n"))
+	d.say("It stays up until you press Ctrl-C. Point an MCP client at\n%s\nor try the commands, such as\nmcpauth-tray signout %s --state-dir %s",
+		row.URL, demoProfile, a.options.State)
 	<-ctx.Done()
 	return nil
 }

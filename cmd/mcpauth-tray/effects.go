@@ -43,7 +43,7 @@ type world struct {
 }
 
 func newWorld(log *slog.Logger, stateDir string) (*world, error) {
-	remembered, err := openPorts(stateDir)
+	remembered, err := openPorts(stateDir, log)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (w *world) close() error {
 	w.mu.Lock()
 	all := append(w.retired, w.accounts)
 	w.mu.Unlock()
-	var errs []error
+	errs := []error{w.ports.save()}
 	for _, accounts := range all {
 		if accounts != nil {
 			errs = append(errs, accounts.Close(ctx))
@@ -129,9 +129,7 @@ func (w *world) listen(p profile.Profile) (supervisor.Socket, error) {
 		return nil, &supervisor.Fault{Code: status.ListenFailed, Detail: err.Error(), Err: err,
 			Action: "Free the port or set another listen address in profiles.yaml"}
 	}
-	if err := w.ports.remember(p, l.Addr()); err != nil {
-		w.log.Error("the port could not be remembered", "profile", p.Name, "error", err)
-	}
+	w.ports.remember(p, l.Addr())
 	return &socket{world: w, listener: l}, nil
 }
 

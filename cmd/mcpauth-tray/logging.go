@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -34,6 +35,7 @@ var credential = regexp.MustCompile(`(?i)(bearer\s+|basic\s+|(?:access_token|ref
 
 // newLogger writes to stderr and to a file that is rotated at 10 MiB, three kept.
 func newLogger(stderr io.Writer, dir string, level slog.Leveler) (*slog.Logger, io.Closer) {
+	_ = os.MkdirAll(dir, 0o700) // else lumberjack makes it, open to others
 	file := &lumberjack.Logger{Filename: filepath.Join(dir, "mcpauth-tray.log"), MaxSize: 10, MaxBackups: 3}
 	handler := slog.NewTextHandler(io.MultiWriter(stderr, file), &slog.HandlerOptions{Level: level, ReplaceAttr: redact})
 	return slog.New(handler), file

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
@@ -17,15 +19,20 @@ import (
 // address in a client's config stays good.
 type ports struct {
 	file string
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	chosen map[string]string // profile → address
+	due    *time.Timer       // of the next save, nil while chosen is saved
 }
+
+// saveAfter gathers the choices of one start into one save.
+const saveAfter = 20 * time.Millisecond
 
 // openPorts reads the remembered ports. A file that cannot be read is an error:
 // choosing anew would break every client that was pointed at the old ports.
-func openPorts(stateDir string) (*ports, error) {
-	p := &ports{file: filepath.Join(stateDir, "ports.json"), chosen: map[string]string{}}
+func openPorts(stateDir string, log *slog.Logger) (*ports, error) {
+	p := &ports{file: filepath.Join(stateDir, "ports.json"), log: log, chosen: map[string]string{}}
 	data, err := os.ReadFile(p.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
@@ -72,16 +79,34 @@ func (p *ports) addresses(prof profile.Profile) []string {
 }
 
 // remember notes the address that a profile without listen was given.
-func (p *ports) remember(prof profile.Profile, addr string) error {
+func (p *ports) remember(prof profile.Profile, addr string) {
 	if prof.Listen != "" {
-		return nil
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.chosen[prof.Name] == addr {
-		return nil
+		return
 	}
 	p.chosen[prof.Name] = addr
+	if p.due == nil {
+		p.due = time.AfterFunc(saveAfter, func() {
+			if err := p.save(); err != nil {
+				p.log.Error("the ports could not be remembered", "error", err)
+			}
+		})
+	}
+}
+
+// save writes down what was chosen since the last time.
+func (p *ports) save() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.due == nil {
+		return nil
+	}
+	p.due.Stop()
+	p.due = nil
 	data, err := json.MarshalIndent(p.chosen, "", "  ")
 	if err != nil {
 		return err

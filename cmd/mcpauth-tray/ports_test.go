@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 func TestPortsAreChosenOnceAndRemembered(t *testing.T) {
 	dir := t.TempDir()
-	p, err := openPorts(dir)
+	p, err := openPorts(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,10 +19,11 @@ func TestPortsAreChosenOnceAndRemembered(t *testing.T) {
 	if n := len(p.addresses(prof)); n < 2 {
 		t.Fatalf("%d addresses to choose from", n)
 	}
-	if err := p.remember(prof, "127.0.0.1:20001"); err != nil {
+	p.remember(prof, "127.0.0.1:20001")
+	if err := p.save(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openPorts(dir)
+	again, err := openPorts(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func TestPortsAreChosenOnceAndRemembered(t *testing.T) {
 
 func TestAConfiguredPortIsNotRemembered(t *testing.T) {
 	dir := t.TempDir()
-	p, err := openPorts(dir)
+	p, err := openPorts(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,8 @@ func TestAConfiguredPortIsNotRemembered(t *testing.T) {
 	if got := p.addresses(prof); len(got) != 1 || got[0] != "127.0.0.1:7801" {
 		t.Errorf("addresses = %v", got)
 	}
-	if err := p.remember(prof, "127.0.0.1:7801"); err != nil {
+	p.remember(prof, "127.0.0.1:7801")
+	if err := p.save(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "ports.json")); err == nil {
@@ -60,7 +63,7 @@ func TestABrokenPortsFileIsAnErrorNotANewChoice(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ports.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openPorts(dir); err == nil {
+	if _, err := openPorts(dir, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("no error")
 	}
 }
