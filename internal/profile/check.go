@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Checks of keys against each other. They run when all keys of a block were read,
@@ -172,12 +174,22 @@ func sameAddress(target, listen string) bool {
 	return err == nil && err2 == nil && u.Port() == port && loopback(u.Hostname()) && loopback(host)
 }
 
-// checkAuthorization keeps two sources of the Authorization header apart.
+// checkAuthorization keeps two sources of the Authorization header apart. Method auto
+// may find that target wants no sign-in, so it is only warned about.
 func checkAuthorization(w *walker, f *found, p *Profile) {
 	if p.SignIn.Method == MethodNone || !f.at("sign_in").fine("method") {
 		return
 	}
-	const why = "cannot have Authorization in it: sign_in sets that header (use sign_in.method: none)"
+	clash := func(list string, n *yaml.Node) {
+		w.under("headers."+list, func() {
+			const what = "has Authorization in it, which sign_in sets, too (use sign_in.method: none)"
+			if p.SignIn.Method == MethodAuto {
+				w.note(n, what)
+			} else {
+				w.fail(n, what)
+			}
+		})
+	}
 	for _, list := range []string{"set", "set_file", "forward"} {
 		at := f.at("headers", list)
 		if at == nil {
@@ -185,12 +197,12 @@ func checkAuthorization(w *walker, f *found, p *Profile) {
 		}
 		for name, in := range at.inner {
 			if strings.EqualFold(name, "Authorization") {
-				w.under("headers."+list, func() { w.fail(in.key, why) })
+				clash(list, in.key)
 			}
 		}
 		for _, item := range at.value.Content {
 			if list == "forward" && strings.EqualFold(item.Value, "Authorization") {
-				w.under("headers.forward", func() { w.fail(item, why) })
+				clash(list, item)
 			}
 		}
 	}

@@ -43,9 +43,8 @@ var (
 type object struct {
 	home  string // where it is, for people who put a key elsewhere
 	keys  []key
-	needs []string // keys that must be there
-	hint  map[string]string
-	extra schema // what the JSON Schema says beyond the keys
+	needs map[string]string // key that must be there → what to write
+	extra schema            // what the JSON Schema says beyond the keys
 
 	byName map[string]*key
 	fields map[string][]int // key → field of the struct
@@ -161,9 +160,9 @@ func (o *object) decode(w *walker, n *yaml.Node, v reflect.Value, f *found) bool
 		f.inner[k.name] = in
 		w.under(k.name, func() { in.ok = k.decode(w, value, v, o.fields[k.name], in) })
 	}
-	for _, name := range o.needs {
+	for name, write := range o.needs {
 		if f.inner[name] == nil && !slices.Contains(meant, name) && !has(n, "<<") {
-			w.under(name, func() { w.fail(f.key, "is missing (%s)", o.hint[name]) })
+			w.under(name, func() { w.fail(f.key, "is missing (%s)", write) })
 		}
 	}
 	if o.check != nil {
@@ -194,7 +193,7 @@ func (o *object) schema() schema {
 		"properties":           properties,
 	}
 	if len(o.needs) > 0 {
-		s["type"], s["required"] = "object", o.needs
+		s["type"], s["required"] = "object", sortedKeys(o.needs)
 	}
 	for name, value := range o.extra {
 		s[name] = value

@@ -34,7 +34,7 @@ func parse(file string, data []byte, exposed bool) (*Config, error) {
 		w.folder = folder
 	}
 	w.plain(root, 1)
-	c := Config{File: file}
+	var c Config
 	if root.Kind != yaml.MappingNode {
 		w.mustBe(root, "a block of keys that starts with version: 1")
 	} else {

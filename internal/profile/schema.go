@@ -7,7 +7,7 @@ import (
 )
 
 // Schema is the JSON Schema (draft-07) of profiles.yaml, with the descriptions that
-// editors show. schema.json in this folder is a copy of it with an address of its own.
+// editors show. schema.json in this folder is a copy that editors can fetch.
 func Schema() []byte { return bytes.Clone(schemaText()) }
 
 var schemaText = sync.OnceValue(func() []byte {

@@ -11,9 +11,8 @@ import (
 
 var table = sync.OnceValue(func() *object {
 	return block(object{
-		home:  "at the top of the file",
-		needs: []string{"version", "profiles"},
-		hint: map[string]string{
+		home: "at the top of the file",
+		needs: map[string]string{
 			"version":  "write \"version: 1\" at the top",
 			"profiles": "write \"profiles: {}\" for none",
 		},
@@ -53,8 +52,7 @@ var clientList = list{of: text{pattern: regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$
 func oneProfile() *object {
 	return block(object{
 		home:  "directly under the name of a profile",
-		needs: []string{"target"},
-		hint:  map[string]string{"target": "write the URL of the MCP server, as in target: https://mcp.example.com/mcp"},
+		needs: map[string]string{"target": "write the URL of the MCP server, as in target: https://mcp.example.com/mcp"},
 		keys: []key{
 			{name: "target", kind: target, also: "url upstream server server_url target_uri target_url endpoint uri remote remote_url",
 				doc: "The URL of the remote MCP server. Its path and query are kept. http:// only for this computer."},
@@ -126,7 +124,7 @@ func signIn() *object {
 			doc: "The whole address that the browser comes back to, instead of the one made of settings.redirect_host and settings.redirect_port."},
 		key{name: "open_browser", preset: true, kind: boolean{}, also: "browser skip_browser",
 			doc: "false: the sign-in link is only shown."},
-		key{name: "timeout", preset: "5m", kind: duration{10 * time.Second, time.Hour},
+		key{name: "timeout", preset: "5m", kind: duration{time.Second, 24 * time.Hour},
 			doc: "How long a sign-in may take, as in 5m."},
 		key{name: "token_auth", preset: TokenAuthAuto, also: "token_endpoint_auth_method auth_method",
 			kind: enum{words: []string{TokenAuthAuto, TokenAuthNone, TokenAuthPost, TokenAuthBasic}, later: map[string]string{
