@@ -38,7 +38,7 @@ func newDemoCmd() *cobra.Command {
 a sign-in), serves a profile for it, signs in, and calls a tool through the local port.
 Then it stays up for you to play with. With --once it needs no display and no browser,
 approves the sign-in by itself, says each step, and ends.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: runDemo,
 	}
 	c.Flags().Bool(flagOnce, false, "approve the sign-in by itself and end after the tool call")

@@ -225,7 +225,12 @@ func (s *service) SignIn(ctx context.Context) error {
 }
 
 func (s *service) SignOut(ctx context.Context, revoke bool) error {
-	return s.account.SignOut(ctx, revoke)
+	err := s.account.SignOut(ctx, revoke)
+	var own *oauth.Error
+	if errors.As(err, &own) {
+		return &supervisor.Fault{Code: own.Code, Detail: own.Error(), Action: own.Action, Err: err}
+	}
+	return err
 }
 
 func (s *service) Close() {

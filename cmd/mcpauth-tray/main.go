@@ -26,14 +26,14 @@ import (
 
 // Exit codes. They are a contract with scripts.
 const (
-	exitDone           = 0
-	exitFailed         = 1
-	exitUsage          = 2
-	exitInvalidFile    = 3
-	exitSignInNeeded   = 4
-	exitNotRunning     = 5
-	exitOtherInstance  = 6
-	exitNoSecretsStore = 7
+	exitDone          = 0
+	exitFailed        = 1
+	exitUsage         = 2
+	exitInvalidFile   = 3
+	exitSignInNeeded  = 4
+	exitNotRunning    = 5
+	exitOtherInstance = 6
+	exitSecretStore   = 7
 )
 
 // Errors of commands that have an exit code of their own.
@@ -61,11 +61,11 @@ var outcomes = []struct {
 	{supervisor.ErrStopped, exitNotRunning, "start it again with mcpauth-tray"},
 	{errOtherInstance, exitOtherInstance, "end it with mcpauth-tray quit, or give this one another --state-dir"},
 	{control.ErrInUse, exitOtherInstance, "end it with mcpauth-tray quit, or give this one another --state-dir"},
-	{tokenstore.ErrLocked, exitNoSecretsStore, ""},
-	{tokenstore.ErrAbsent, exitNoSecretsStore, ""},
-	{tokenstore.ErrTimeout, exitNoSecretsStore, ""},
-	{tokenstore.ErrPassphrase, exitNoSecretsStore, ""},
-	{tokenstore.ErrKeyGone, exitNoSecretsStore, ""},
+	{tokenstore.ErrLocked, exitSecretStore, ""},
+	{tokenstore.ErrAbsent, exitSecretStore, ""},
+	{tokenstore.ErrTimeout, exitSecretStore, ""},
+	{tokenstore.ErrPassphrase, exitSecretStore, ""},
+	{tokenstore.ErrKeyGone, exitSecretStore, ""},
 }
 
 // usageError is a command line that makes no sense.
@@ -125,7 +125,7 @@ func report(stderr io.Writer, err error) int {
 		hint = ownHint
 	}
 	if own == status.SecretStoreLocked || own == status.SecretStoreAbsent {
-		code = exitNoSecretsStore
+		code = exitSecretStore
 	}
 	fmt.Fprintln(stderr, "error:", printable(err.Error()))
 	if hint != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"os"
 
@@ -24,7 +25,7 @@ func newRunCmd() *cobra.Command {
 		Long: `Runs the app until it is told to quit. It reads profiles.yaml, serves every profile on
 its local port, and shows the tray. The first start writes a commented profiles.yaml.
 On a desktop without a tray it says so once and runs on.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: runRun,
 	}
 	f := c.Flags()
@@ -73,6 +74,8 @@ func runApp(ctx context.Context, o appOptions) error {
 	level.Set(logLevel(o.level))
 	log, logFile := newLogger(o.stderr, o.Logs, level)
 	defer logFile.Close()
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelWarn).Writer()) // where systray complains
 	a, err := newApplication(o, log, level)
 	if err != nil {
 		return err

@@ -21,7 +21,8 @@ func newSignInCmd() *cobra.Command {
 		Use:   "signin PROFILE",
 		Short: "Sign in to a profile's server",
 		Long: `Starts a sign-in in the running app and opens the page for it, with the command in
-BROWSER if that is set. With --no-browser the page's address is printed instead.
+BROWSER if that is set. With --no-browser, and for a profile with open_browser: false,
+the page's address is printed instead.
 
 It returns once the page is open. With --wait it returns when the sign-in is done: exit
 code 0 when it worked, 1 when it failed, 4 when it ended without one.`,
@@ -32,12 +33,13 @@ code 0 when it worked, 1 when it failed, 4 when it ended without one.`,
 			if err != nil {
 				return err
 			}
-			s := signIn{profile: args[0], wait: wait, said: c.ErrOrStderr(), open: desktop.OpenURL}
-			if noBrowser {
-				s.open = func(url string) error {
-					_, err := fmt.Fprintln(c.OutOrStdout(), url)
+			s := signIn{profile: args[0], wait: wait, said: c.ErrOrStderr()}
+			s.open = func(p *status.Prompt) error {
+				if noBrowser || p.LinkOnly {
+					_, err := fmt.Fprintln(c.OutOrStdout(), p.URL)
 					return err
 				}
+				return desktop.OpenURL(p.URL)
 			}
 			return s.run(c.Context(), app)
 		},
@@ -58,8 +60,8 @@ const (
 type signIn struct {
 	profile string
 	wait    bool
-	open    func(url string) error // shows the page, at most once
-	said    io.Writer              // for the person
+	open    func(*status.Prompt) error // shows the page, at most once
+	said    io.Writer                  // for the person
 
 	before *status.Profile // the row before the sign-in was asked for
 	opened bool
@@ -154,7 +156,7 @@ func (s *signIn) sameAsBefore(row *status.Profile) bool {
 
 // show opens the page, or has the person do it.
 func (s *signIn) show(p *status.Prompt) {
-	if err := s.open(p.URL); err != nil {
+	if err := s.open(p); err != nil {
 		fmt.Fprintf(s.said, "%s\nOpen this page to sign in to %s:\n%s\n", printable(err.Error()), s.profile, printable(p.URL))
 	}
 	if p.UserCode != "" {

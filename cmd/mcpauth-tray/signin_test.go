@@ -92,7 +92,7 @@ func TestSignIn(t *testing.T) {
 		{"needless after all", needed, play(preparing, ready), false, "", exitDone},
 		{"fails before there is a page", needed, play(preparing, ended(status.IDPUnavailable, status.Backoff)), false, "", exitFailed},
 		{"fails at once, in the same phase", needed, play(ended(status.SignInFailed, status.SignInNeeded)), true, "", exitFailed},
-		{"the keyring stays locked", needed, play(ended(status.SecretStoreLocked, status.SignInNeeded)), true, "", exitNoSecretsStore},
+		{"the keyring stays locked", needed, play(ended(status.SecretStoreLocked, status.SignInNeeded)), true, "", exitSecretStore},
 		{"nobody came", needed, play(preparing, ended(status.NotSignedIn, status.SignInNeeded)), true, "", exitSignInNeeded},
 		{"renewed while ready", ready, play(preparing, status.Profile{Phase: status.Ready, Summary: "ready until 15:05", Since: at.Add(9)}), true, "", exitDone},
 	} {
@@ -101,8 +101,8 @@ func TestSignIn(t *testing.T) {
 			app := startScripted(t, c.first, c.script)
 			var said strings.Builder
 			opened := ""
-			s := signIn{profile: "github", wait: c.wait, said: &said, open: func(url string) error {
-				opened += url
+			s := signIn{profile: "github", wait: c.wait, said: &said, open: func(p *status.Prompt) error {
+				opened += p.URL
 				return nil
 			}}
 			code := report(&said, s.run(t.Context(), app))
@@ -123,7 +123,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 	})
 	var said strings.Builder
 	opened := 0
-	s := signIn{profile: "github", wait: true, said: &said, open: func(string) error {
+	s := signIn{profile: "github", wait: true, said: &said, open: func(*status.Prompt) error {
 		opened++
 		// Another face had a page made too; this one was opened already.
 		app.show(status.Profile{Phase: status.SigningIn, Since: at.Add(1), Prompt: &status.Prompt{URL: "v"}})

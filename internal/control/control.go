@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
@@ -90,7 +91,8 @@ var sentinels = []struct {
 
 // describe turns an error of Engine.Do into an answer.
 func describe(err error) (*Error, int) {
-	e := &Error{Code: failed, Message: err.Error()}
+	first, _, _ := strings.Cut(err.Error(), "\n") // the Snapshot has all problems of a file
+	e := &Error{Code: failed, Message: first}
 	var fault *supervisor.Fault
 	if errors.As(err, &fault) {
 		e.Code, e.Hint = fault.Code, fault.Action

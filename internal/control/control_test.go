@@ -125,7 +125,7 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 		{supervisor.ErrUnknownVerb, supervisor.ErrUnknownVerb, "unknown_action", ""},
 		{fmt.Errorf("%w: two", supervisor.ErrUnknownProfile), supervisor.ErrUnknownProfile, "unknown_profile", ""},
 		{fmt.Errorf("%w: paused", supervisor.ErrNotNow), supervisor.ErrNotNow, "not_now", ""},
-		{fmt.Errorf("%w: 3:1: …", supervisor.ErrInvalidConfig), supervisor.ErrInvalidConfig, "invalid_config", ""},
+		{fmt.Errorf("%w: p.yaml:3:1: bad", supervisor.ErrInvalidConfig), supervisor.ErrInvalidConfig, "invalid_config", ""},
 		{supervisor.ErrStopped, supervisor.ErrStopped, status.ShuttingDown, ""},
 		{boom, nil, "failed", ""},
 		{&supervisor.Fault{Code: status.SecretStoreLocked, Detail: "the keyring is locked", Action: "unlock it"}, nil, status.SecretStoreLocked, "unlock it"},
@@ -146,6 +146,19 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 				t.Errorf("%v: errors.Is(%v) = %v", c.err, row.err, got)
 			}
 		}
+	}
+}
+
+func TestAnErrorOfManyLinesIsCutToItsFirst(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat("\np.yaml:4:1: worse", 10_000)
+	e := &engine{do: func(context.Context, supervisor.Action) error {
+		return fmt.Errorf("%w: p.yaml:3:1: bad%s", supervisor.ErrInvalidConfig, many)
+	}}
+	path, _ := serve(t, e)
+	err := Dial(path).Do(within(t), supervisor.Action{Verb: supervisor.Reload})
+	if !errors.Is(err, supervisor.ErrInvalidConfig) || err.Error() != "profiles.yaml is invalid: p.yaml:3:1: bad" {
+		t.Errorf("Do = %v", err)
 	}
 }
 

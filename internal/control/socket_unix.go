@@ -22,10 +22,10 @@ const (
 	lockPause   = 10 * time.Millisecond
 )
 
-// Path says where the app of a state directory listens: in runtimeDir unless that is
-// empty, else in stateDir.
+// Path says where the app of a state directory listens: in runtimeDir if one is given
+// and it is private, as the XDG Base Directory Specification wants it; else in stateDir.
 func Path(stateDir, runtimeDir string) (string, error) {
-	if runtimeDir != "" {
+	if runtimeDir != "" && checkPrivate(runtimeDir) == nil {
 		return filepath.Join(runtimeDir, "mcpauth-tray.sock"), nil
 	}
 	return filepath.Join(stateDir, "control.sock"), nil
@@ -45,7 +45,10 @@ func Listen(path string) (net.Listener, error) {
 
 func listen(path string) (net.Listener, error) {
 	dir := filepath.Dir(path)
-	if err := privateDir(dir); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(dir); err != nil {
 		return nil, err
 	}
 	unlock, err := lockDir(dir)
@@ -86,11 +89,8 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }
 
-// privateDir makes sure that dir exists, is ours and closed to everybody else.
-func privateDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
+// checkPrivate returns nil for a directory that is ours and closed to everybody else.
+func checkPrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
@@ -101,7 +101,10 @@ func privateDir(dir string) error {
 	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
 		return fmt.Errorf("directory %s %w (uid %d); use one of your own", dir, ErrForeign, owner)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	switch mode := info.Mode().Perm(); {
+	case mode&0o002 != 0: // a shared one, such as /tmp: nobody should be told to close it
+		return fmt.Errorf("directory %s is for everybody (mode %#o); use one of your own", dir, mode)
+	case mode&0o077 != 0:
 		return fmt.Errorf("directory %s is open to other users (mode %#o); run: chmod 700 '%s'", dir, mode, dir)
 	}
 	return nil

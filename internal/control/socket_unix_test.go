@@ -110,6 +110,9 @@ func TestListenRefuses(t *testing.T) {
 		prepare    func(path string) error
 	}{
 		{"a directory open to others", "chmod 700", func(p string) error { return os.Mkdir(filepath.Dir(p), 0o750) }},
+		{"a directory for everybody", "one of your own", func(p string) error {
+			return errors.Join(os.Mkdir(filepath.Dir(p), 0o700), os.Chmod(filepath.Dir(p), 0o777|fs.ModeSticky))
+		}},
 		{"a file in the way", "not a socket", func(p string) error {
 			return errors.Join(os.Mkdir(filepath.Dir(p), 0o700), os.WriteFile(p, []byte("precious"), 0o600))
 		}},
@@ -207,14 +210,23 @@ func TestLongPath(t *testing.T) {
 	}
 }
 
-func TestPathPrefersTheRuntimeDirectory(t *testing.T) {
+func TestPathPrefersAPrivateRuntimeDirectory(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ state, runtime, want string }{
-		{"/s", "", "/s/control.sock"},
-		{"/s", "/run/user/1", "/run/user/1/mcpauth-tray.sock"},
+	dir := t.TempDir()
+	private, open := filepath.Join(dir, "private"), filepath.Join(dir, "open")
+	for d, mode := range map[string]fs.FileMode{private: 0o700, open: 0o755} {
+		if err := os.Mkdir(d, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for runtime, want := range map[string]string{
+		"":                            "/s/control.sock",
+		private:                       private + "/mcpauth-tray.sock",
+		open:                          "/s/control.sock",
+		filepath.Join(dir, "missing"): "/s/control.sock",
 	} {
-		if got, err := Path(c.state, c.runtime); err != nil || got != c.want {
-			t.Errorf("Path(%q, %q) = %q, %v", c.state, c.runtime, got, err)
+		if got, err := Path("/s", runtime); err != nil || got != want {
+			t.Errorf("Path(/s, %q) = %q, %v", runtime, got, err)
 		}
 	}
 }

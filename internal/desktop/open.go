@@ -53,7 +53,7 @@ func webAddress(address string) (string, error) {
 		// The error of Parse holds the whole address, and with it the sign-in's state.
 		return "", errors.New("that is not a web address")
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.ContainsAny(u.Host, " \"<>\\^`{|}%") {
 		return "", errors.New("that is not an http or https address")
 	}
 	const allowed = "-._~:/?#[]@!$&'()*+,;=%"

@@ -105,6 +105,7 @@ func FuzzWebAddress(f *testing.F) {
 	f.Add("https://auth.example.com/authorize?a=b&c=%20#d")
 	f.Add("http://[::1]:80/\"'")
 	f.Add("javascript://x.example/%0aalert(1)")
+	f.Add("http://\"0")
 	f.Fuzz(func(t *testing.T, address string) {
 		out, err := webAddress(address)
 		if err != nil {

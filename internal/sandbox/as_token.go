@@ -192,7 +192,9 @@ func (s *Sandbox) issue(g *grant, scopes []string, withRefresh bool) (object, *o
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	trim(s.store.access, func(a *access) bool { return a.ended || a.grant.ended || now.After(a.expires) })
-	trim(s.store.refresh, func(r *refresh) bool { return r.grant.ended || !r.rotated.IsZero() && now.After(r.rotated.Add(s.opts.Grace)) })
+	trim(s.store.refresh, func(r *refresh) bool {
+		return r.grant.ended || !r.rotated.IsZero() && now.After(r.rotated.Add(s.opts.Grace))
+	})
 	s.store.access[a.token] = a
 	if rt != "" {
 		s.store.refresh[rt] = &refresh{grant: g}

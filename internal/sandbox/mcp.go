@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"context"
 	"net/http"
+	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -10,6 +12,10 @@ import (
 type mcpServer struct {
 	server  *mcp.Server
 	handler http.Handler
+
+	mu    sync.Mutex
+	calls context.Context // calls under way end with it
+	end   context.CancelFunc
 }
 
 func newMCPServer(s *Sandbox) *mcpServer {
@@ -17,6 +23,8 @@ func newMCPServer(s *Sandbox) *mcpServer {
 		&mcp.Implementation{Name: "sandbox", Title: "Sandbox MCP server", Version: "1"},
 		&mcp.ServerOptions{Instructions: "A server to try things with.", Logger: s.opts.Logger},
 	)}
+	m.calls, m.end = context.WithCancel(context.Background())
+	m.server.AddReceivingMiddleware(m.ending)
 	addTools(m.server)
 	o := &mcp.StreamableHTTPOptions{
 		Stateless: s.opts.Stateless, JSONResponse: s.opts.JSONResponse, Logger: s.opts.Logger,
@@ -29,8 +37,25 @@ func newMCPServer(s *Sandbox) *mcpServer {
 	return m
 }
 
+// ending lets calls end with the sessions: closing one waits for its calls.
+func (m *mcpServer) ending(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		m.mu.Lock()
+		stop := context.AfterFunc(m.calls, cancel)
+		m.mu.Unlock()
+		defer stop()
+		return next(ctx, method, r)
+	}
+}
+
 // close ends the sessions; a request that names one gets 404 from then on.
 func (m *mcpServer) close() {
+	m.mu.Lock()
+	m.end()
+	m.calls, m.end = context.WithCancel(context.Background())
+	m.mu.Unlock()
 	for session := range m.server.Sessions() {
 		_ = session.Close()
 	}

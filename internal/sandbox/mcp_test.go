@@ -104,9 +104,10 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 	for _, stateless := range []bool{false, true} {
 		s := start(t, sandbox.Options{Stateless: stateless})
 		session := connect(t, s.MCPURL(), nil)
+		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			_, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "wait"})
+			_, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "wait"})
 			ended <- err
 		}()
 		if _, err := s.WaitFor(t.Context(), sandbox.KindMCP, func(r sandbox.Request) bool { return strings.Contains(string(r.Body), `"wait"`) }); err != nil {
@@ -115,6 +116,7 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+		cancel() // a client with a session would go on trying to resume its stream
 		if err := <-ended; err == nil {
 			t.Error("wait answered")
 		}

@@ -121,7 +121,7 @@ type filledForm struct {
 // press fills in the sandbox's own sign-in page; other pages have nothing to press.
 func (p *Person) press(at *Visited) (filledForm, bool) {
 	found := formPattern.FindStringSubmatch(at.Body)
-	if found == nil {
+	if found == nil || !strings.Contains(found[2], `value="approve"`) {
 		return filledForm{}, false
 	}
 	action, err := at.URL.Parse(html.UnescapeString(found[1]))

@@ -15,25 +15,25 @@ import (
 type Kind string
 
 const (
-	KindPRM         Kind = "prm"          // protected resource metadata, both forms
-	KindMetadata    Kind = "metadata"     // authorization server metadata, every form
-	KindJWKS        Kind = "jwks"         //
-	KindAuthorize   Kind = "authorize"    //
-	KindConsent     Kind = "consent"      // the form of the sign-in page
-	KindToken       Kind = "token"        //
-	KindRegister    Kind = "register"     // RFC 7591
-	KindClient      Kind = "client"       // RFC 7592
-	KindRevoke      Kind = "revoke"       // RFC 7009
-	KindIntrospect  Kind = "introspect"   // RFC 7662
-	KindUserinfo    Kind = "userinfo"     //
-	KindIDToken     Kind = "id-token"     // not an endpoint: Field changes the claims
-	KindDevice      Kind = "device"       // RFC 8628 §3.1
-	KindDevicePage  Kind = "device-page"  // where a person goes with the user code
-	KindMCP         Kind = "mcp"          //
-	KindLegacy      Kind = "legacy"       // GET of the 2024-11-05 transport
-	KindMessage     Kind = "message"      // POST of the 2024-11-05 transport
-	KindEcho        Kind = "echo"         //
-	KindStream      Kind = "stream"       //
+	KindPRM         Kind = "prm"      // protected resource metadata, both forms
+	KindMetadata    Kind = "metadata" // authorization server metadata, every form
+	KindJWKS        Kind = "jwks"
+	KindAuthorize   Kind = "authorize"
+	KindConsent     Kind = "consent" // the form of the sign-in page
+	KindToken       Kind = "token"
+	KindRegister    Kind = "register"   // RFC 7591
+	KindClient      Kind = "client"     // RFC 7592
+	KindRevoke      Kind = "revoke"     // RFC 7009
+	KindIntrospect  Kind = "introspect" // RFC 7662
+	KindUserinfo    Kind = "userinfo"
+	KindIDToken     Kind = "id-token"    // not an endpoint: Field changes the claims
+	KindDevice      Kind = "device"      // RFC 8628 §3.1
+	KindDevicePage  Kind = "device-page" // where a person goes with the user code
+	KindMCP         Kind = "mcp"
+	KindLegacy      Kind = "legacy"  // GET of the 2024-11-05 transport
+	KindMessage     Kind = "message" // POST of the 2024-11-05 transport
+	KindEcho        Kind = "echo"
+	KindStream      Kind = "stream"
 	KindElsewhere   Kind = "elsewhere"    // anything at ElsewhereURL
 	KindNotFound    Kind = "not-found"    // a path where nothing is
 	KindForeignHost Kind = "foreign-host" // a Host that is not the server's

@@ -87,7 +87,7 @@ type Sandbox struct {
 	opts    Options
 	ctx     context.Context
 	cancel  context.CancelFunc
-	unwatch func() bool // ends the watching of ctx
+	unwatch func() bool // ends the watching of Start's ctx
 	served  sync.WaitGroup
 
 	faults    atomic.Pointer[Faults]
@@ -114,9 +114,9 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	s.faults.Store(&Faults{})
 	s.store.init(s)
 	if err := s.listen(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.shut())
 	}
-	s.unwatch = context.AfterFunc(s.ctx, func() { _ = s.Close() })
+	s.unwatch = context.AfterFunc(ctx, func() { _ = s.shut() })
 	return s, nil
 }
 
@@ -195,6 +195,10 @@ func (s *Sandbox) newSite(addr string) (*site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w; choose another address or port 0", err)
 	}
+	// Whoever reaches it is signed in: nobody else may.
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		return nil, errors.Join(fmt.Errorf("sandbox: %s is not a loopback address; use 127.0.0.1", addr), l.Close())
+	}
 	scheme := "http"
 	if s.ca != nil {
 		scheme = "https"
@@ -221,9 +225,11 @@ const closeTimeout = 5 * time.Second
 
 // Close ends every connection and waits for the servers to be gone. It may be called twice.
 func (s *Sandbox) Close() error {
-	if s.unwatch != nil {
-		s.unwatch()
-	}
+	s.unwatch()
+	return s.shut()
+}
+
+func (s *Sandbox) shut() error {
 	s.cancel()
 	for _, t := range s.sites() {
 		if t.server != nil {

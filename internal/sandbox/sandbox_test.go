@@ -208,6 +208,9 @@ func TestBusyPort(t *testing.T) {
 	if _, err := sandbox.Start(t.Context(), sandbox.Options{Addr: u.Host}); err == nil {
 		t.Error("started on a taken port")
 	}
+	if _, err := sandbox.Start(t.Context(), sandbox.Options{IssuerAddr: "0.0.0.0:0"}); err == nil {
+		t.Error("started for the whole network")
+	}
 }
 
 func TestCloseEndsEverything(t *testing.T) {

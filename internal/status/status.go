@@ -77,6 +77,7 @@ type Prompt struct {
 	URL       string    `json:"url"`
 	UserCode  string    `json:"user_code"`
 	ExpiresAt time.Time `json:"expires_at"`
+	LinkOnly  bool      `json:"link_only"` // sign_in.open_browser: false: show the link, open nothing
 }
 
 // Account describes a sign-in without any of its secrets.

@@ -13,19 +13,19 @@ import (
 const autoPause = 10 * time.Minute
 
 // verbs is the table of what Do can do. Each runs on the supervisor's goroutine and
-// answers on reply, at once or later.
+// answers there, at once or later.
 var verbs = map[Verb]struct {
 	profile need
-	run     func(s *Supervisor, a Action, r *row, reply chan<- error)
+	run     func(s *Supervisor, a Action, r *row, answer func(error))
 }{
-	SignIn:  {oneProfile, func(s *Supervisor, _ Action, r *row, reply chan<- error) { reply <- s.startSignIn(r, false) }},
-	Cancel:  {oneProfile, func(s *Supervisor, _ Action, r *row, reply chan<- error) { reply <- s.cancelSignIn(r) }},
+	SignIn:  {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.startSignIn(r, false)) }},
+	Cancel:  {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.cancelSignIn(r)) }},
 	SignOut: {oneProfile, (*Supervisor).signOut},
-	Restart: {anyProfile, func(s *Supervisor, _ Action, r *row, reply chan<- error) { s.restart(r); reply <- nil }},
-	Pause:   {noProfile, func(s *Supervisor, _ Action, _ *row, reply chan<- error) { s.paused = true; reply <- nil }},
-	Resume:  {noProfile, func(s *Supervisor, _ Action, _ *row, reply chan<- error) { s.paused = false; reply <- nil }},
+	Restart: {anyProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { s.restart(r); answer(nil) }},
+	Pause:   {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { s.paused = true; answer(nil) }},
+	Resume:  {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { s.paused = false; answer(nil) }},
 	Reload:  {noProfile, (*Supervisor).reload},
-	Quit:    {noProfile, func(s *Supervisor, _ Action, _ *row, reply chan<- error) { reply <- nil; s.effects.Quit() }},
+	Quit:    {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { answer(nil); s.effects.Quit() }},
 }
 
 // need says whether a verb is about one profile.
@@ -37,7 +37,7 @@ const (
 	anyProfile
 )
 
-// Do is Engine.Do.
+// Do is Engine.Do. When it returns, the Snapshot shows what the Action changed.
 func (s *Supervisor) Do(ctx context.Context, a Action) error {
 	verb, ok := verbs[a.Verb]
 	if !ok {
@@ -45,16 +45,16 @@ func (s *Supervisor) Do(ctx context.Context, a Action) error {
 	}
 	reply := make(chan error, 1)
 	accepted := s.post(func() {
-		if s.ctx.Err() != nil {
-			reply <- ErrStopped
-			return
-		}
+		answer := func(err error) { s.answers = append(s.answers, func() { reply <- err }) }
 		r := s.rows[a.Profile]
-		if r == nil && (verb.profile == oneProfile || (verb.profile == anyProfile && a.Profile != "")) {
-			reply <- ErrUnknownProfile
-			return
+		switch {
+		case s.ctx.Err() != nil:
+			reply <- ErrStopped
+		case r == nil && (verb.profile == oneProfile || (verb.profile == anyProfile && a.Profile != "")):
+			answer(ErrUnknownProfile)
+		default:
+			verb.run(s, a, r, answer)
 		}
-		verb.run(s, a, r, reply)
 	})
 	if !accepted {
 		return ErrStopped
@@ -62,6 +62,8 @@ func (s *Supervisor) Do(ctx context.Context, a Action) error {
 	select {
 	case err := <-reply:
 		return err
+	case <-s.stopped:
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -78,8 +80,8 @@ func (s *Supervisor) startSignIn(r *row, auto bool) error {
 	if r.signIn == nil {
 		ctx, cancel := context.WithCancel(s.ctx)
 		r.signIn = &signIn{ctx: ctx, cancel: cancel}
-		r.autoFor, r.opened = auto, ""
 	}
+	r.autoFor, r.opened = auto, ""
 	in, service, epoch := r.signIn, r.service, r.epoch
 	in.calls++
 	s.run(func() func() {
@@ -126,29 +128,36 @@ func (s *Supervisor) openPrompt(r *row) {
 	})
 }
 
-// cancelSignIn ends the sign-in shown in r's row, whichever row started it:
+// cancelSignIn ends the sign-in shown in r's row, whichever rows started or joined it:
 // profiles that share an account share its sign-in.
 func (s *Supervisor) cancelSignIn(r *row) error {
-	if r.signIn != nil {
-		r.signIn.cancel()
-		return nil
-	}
-	if r.report.Prompt != nil {
-		for _, other := range s.rows {
-			if other.signIn != nil && other.report.Prompt != nil && other.report.Prompt.URL == r.report.Prompt.URL {
-				other.signIn.cancel()
-				return nil
-			}
+	cancelled := false
+	for _, other := range s.rows {
+		shared := other.report.Prompt != nil && r.report.Prompt != nil && other.report.Prompt.URL == r.report.Prompt.URL
+		if other.signIn != nil && (other == r || shared) {
+			other.signIn.cancel()
+			cancelled = true
 		}
 	}
-	return notNow("no sign-in to %s is under way", r.want.Name)
+	if !cancelled {
+		return notNow("no sign-in to %s is under way", r.want.Name)
+	}
+	return nil
 }
 
-func (s *Supervisor) signOut(a Action, r *row, reply chan<- error) {
+func (s *Supervisor) signOut(a Action, r *row, answer func(error)) {
+	if r.service == nil {
+		answer(notNow("%s is not being served", r.want.Name))
+		return
+	}
 	if r.signIn != nil {
 		r.signIn.cancel()
 	}
-	s.withRow(r, reply, func(ctx context.Context, service Service) error { return service.SignOut(ctx, a.Revoke) })
+	service, ctx := r.service, s.ctx
+	s.run(func() func() {
+		err := service.SignOut(ctx, a.Revoke)
+		return func() { answer(err) }
+	})
 }
 
 // restart rebuilds one row's service, or everybody's when r is nil.
@@ -166,7 +175,10 @@ func (s *Supervisor) restart(r *row) {
 	}
 }
 
-func (s *Supervisor) reload(_ Action, _ *row, reply chan<- error) {
+func (s *Supervisor) reload(_ Action, _ *row, answer func(error)) {
 	ctx := s.ctx
-	s.work.Go(func() { reply <- s.effects.Reload(ctx) })
+	s.run(func() func() {
+		err := s.effects.Reload(ctx)
+		return func() { answer(err) }
+	})
 }

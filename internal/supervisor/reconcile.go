@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -205,14 +204,4 @@ func (s *Supervisor) nextDue() time.Duration {
 		}
 	}
 	return wait
-}
-
-// withRow runs an action on one row's service outside the supervisor's goroutine.
-func (s *Supervisor) withRow(r *row, reply chan<- error, f func(context.Context, Service) error) {
-	if r.service == nil {
-		reply <- notNow("%s is not being served", r.want.Name)
-		return
-	}
-	service, ctx := r.service, s.ctx
-	s.work.Go(func() { reply <- f(ctx, service) })
 }

@@ -55,6 +55,9 @@ func (r *row) show(s *Supervisor, now time.Time) status.Profile {
 		out.Phase, out.Summary = status.Starting, "starting"
 	default:
 		r.showReport(&out)
+		if r.signIn != nil && out.Phase != status.SigningIn {
+			out.Phase, out.Summary, out.Detail, out.Code, out.Action = status.SigningIn, "starting the sign-in", "", status.SignInRunning, ""
+		}
 	}
 	if out.Phase != r.phase {
 		r.phase, r.since = out.Phase, now
@@ -66,7 +69,12 @@ func (r *row) show(s *Supervisor, now time.Time) status.Profile {
 func (r *row) showReport(out *status.Profile) {
 	rep := r.report
 	out.Phase, out.Summary, out.Detail = rep.Phase, rep.Summary, rep.Detail
-	out.Code, out.Action, out.Prompt, out.Account = rep.Code, rep.Action, rep.Prompt, rep.Account
+	out.Code, out.Action, out.Account = rep.Code, rep.Action, rep.Account
+	if rep.Prompt != nil {
+		p := *rep.Prompt
+		p.LinkOnly = !r.want.SignIn.OpenBrowser
+		out.Prompt = &p
+	}
 	if rep.Failed {
 		out.RetryAt = moment(r.check.at)
 	}

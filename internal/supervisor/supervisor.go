@@ -42,6 +42,8 @@ type Supervisor struct {
 	rows     map[string]*row
 	sockets  map[string]Socket // by socketKey
 	serial   uint64
+	answers  []func() // to what was done, given once it shows
+	stopped  chan struct{}
 }
 
 // Options are what a Supervisor is made of.
@@ -60,6 +62,7 @@ func New(o Options) *Supervisor {
 		effects: o.Effects,
 		log:     o.Logger,
 		wake:    make(chan struct{}, 1),
+		stopped: make(chan struct{}),
 		state:   status.Config{File: o.File},
 		rows:    map[string]*row{},
 		sockets: map[string]Socket{},
@@ -87,6 +90,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		}
 		s.reconcile()
 		s.publish()
+		for _, answer := range s.answers {
+			answer()
+		}
+		s.answers = nil
 		timer.Reset(s.nextDue())
 	}
 }
@@ -148,11 +155,7 @@ func (s *Supervisor) stop(cancel context.CancelFunc) {
 	s.closeSockets(nil)
 	s.mu.Lock()
 	s.done = true
-	rest := s.queue
-	s.queue = nil
 	s.mu.Unlock()
-	for _, event := range rest {
-		event()
-	}
+	close(s.stopped)
 	s.work.Wait()
 }

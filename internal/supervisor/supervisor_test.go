@@ -288,6 +288,39 @@ func TestARequestStartsASignInOnlyWhereAllowedAndOnce(t *testing.T) {
 	})
 }
 
+func TestAPersonWhoJoinsARequestsSignInOpensThePageAlone(t *testing.T) {
+	play(t, func(w *world) {
+		w.check = func(*service) status.Report { return status.Report{Phase: status.SignInNeeded} }
+		auto := at("auto", "127.0.0.1:7801")
+		auto.SignIn.Start = profile.StartOnRequest
+		w.sup.Apply(config(auto))
+		w.expect("auto", status.SignInNeeded, "")
+		w.serving("127.0.0.1:7801").hooks.SignIn()
+		synctest.Wait()
+		w.do(Action{Verb: SignIn, Profile: "auto"})
+		synctest.Wait()
+		if got := w.browser(); len(got) != 1 || w.row("auto").Prompt.URL == got[0] {
+			t.Errorf("opened %v, prompt %v", got, w.row("auto").Prompt)
+		}
+	})
+}
+
+func TestWhatAnActionChangedShowsWhenItReturns(t *testing.T) {
+	play(t, func(w *world) {
+		w.check = func(*service) status.Report { return status.Report{Phase: status.SignInNeeded} }
+		w.sup.Apply(config(at("a", "127.0.0.1:7801")))
+		w.expect("a", status.SignInNeeded, "")
+		w.do(Action{Verb: SignIn, Profile: "a"})
+		if got := w.row("a").Phase; got != status.SigningIn {
+			t.Errorf("after sign-in: %s", got)
+		}
+		w.do(Action{Verb: Pause})
+		if got := w.row("a").Phase; got != status.Stopped {
+			t.Errorf("after pause: %s", got)
+		}
+	})
+}
+
 func TestRestartRebuildsAndRetriesAtOnce(t *testing.T) {
 	play(t, func(w *world) {
 		w.sup.Apply(config(at("a", "127.0.0.1:7801"), at("b", "127.0.0.1:7802")))

@@ -55,13 +55,15 @@ type face struct {
 	errands  map[string]*errand // profile → sign-in asked for here
 }
 
-// errand is a sign-in that the person at this tray asked for. The browser is opened
-// once for it, and never for a sign-in that somebody else started.
+// errand is a sign-in, or a fresh link of one under way, that the person at this tray
+// asked for. The browser is opened once for it, and never for what others asked for.
 type errand struct {
-	asked  time.Time
-	row    stamp // how the profile was then
-	shown  bool  // it was seen under way
-	opened bool
+	asked time.Time
+	row   stamp  // how the profile was then
+	link  string // the link there was then, which is not ours
+	copy  bool   // the link is to be copied, not opened
+	shown bool   // the sign-in was seen under way
+	done  bool
 }
 
 // outcome is how the deed of a click ended.
@@ -179,14 +181,31 @@ func (f *face) runErrands(ctx context.Context, s *status.Snapshot, now time.Time
 			delete(f.errands, name)
 		case p.Phase == status.SigningIn:
 			e.shown = true
-			if !e.opened && p.Prompt != nil && p.Prompt.URL != "" {
-				e.opened = true
-				f.act(ctx, "", Click{OpenURL: p.Prompt.URL})
+			if link := linkOf(p); !e.done && link != "" && link != e.link {
+				e.done = true
+				f.act(ctx, "", e.deed(p.Prompt))
+				if p.Prompt.LinkOnly && !e.copy {
+					f.notify(message{"Sign-in link copied", "Open it in a browser to sign in to " + clip(name, maxName)})
+				}
 			}
 		case e.shown || stampOf(p) != e.row || now.Sub(e.asked) > startWait:
 			delete(f.errands, name)
 		}
 	}
+}
+
+func (e *errand) deed(p *status.Prompt) Click {
+	if e.copy || p.LinkOnly {
+		return Click{Copy: p.URL}
+	}
+	return Click{OpenURL: p.URL}
+}
+
+func linkOf(p *status.Profile) string {
+	if p.Prompt == nil {
+		return ""
+	}
+	return p.Prompt.URL
 }
 
 // click starts the deed of an item, unless it cannot be meant: hosts also report
@@ -198,7 +217,7 @@ func (f *face) click(ctx context.Context, key string) {
 	}
 	switch a := it.Click.Action; a.Verb {
 	case supervisor.SignIn:
-		if !f.startErrand(a.Profile, time.Now()) {
+		if !f.startErrand(a.Profile, it.Click.CopyLink, time.Now()) {
 			return
 		}
 	case supervisor.SignOut:
@@ -208,13 +227,13 @@ func (f *face) click(ctx context.Context, key string) {
 	f.act(ctx, key, it.Click)
 }
 
-// startErrand reports whether a click on "Sign in" is a new one.
-func (f *face) startErrand(profile string, now time.Time) bool {
-	if e := f.errands[profile]; e != nil && (e.shown || now.Sub(e.asked) < again) {
+// startErrand reports whether a click is a new wish and not one of a burst.
+func (f *face) startErrand(profile string, copyLink bool, now time.Time) bool {
+	if e := f.errands[profile]; e != nil && e.copy == copyLink && now.Sub(e.asked) < again {
 		return false
 	}
 	p := f.snapshot.Profile(profile)
-	f.errands[profile] = &errand{asked: now, row: stampOf(p)}
+	f.errands[profile] = &errand{asked: now, row: stampOf(p), link: linkOf(p), copy: copyLink}
 	f.news.signIn(p)
 	return true
 }
@@ -250,10 +269,15 @@ func (f *face) finish(ctx context.Context, o outcome) {
 		delete(f.errands, a.Profile)
 		f.news.refused(a.Profile)
 	}
-	if ctx.Err() == nil {
-		f.log.Warn("a click in the tray failed", "action", o.click.Action.String(), "error", o.err)
-		f.notify(message{failureTitle(o.click), o.err.Error()})
+	if ctx.Err() != nil {
+		return
 	}
+	title, body := failureTitle(o.click), o.err.Error()
+	f.log.Warn("a click in the tray failed", "what", title, "error", o.err)
+	if o.key != "" && o.click.Copy != "" {
+		body += "\n" + o.click.Copy // an address can also be read; a sign-in link is not for display
+	}
+	f.notify(message{title, body})
 }
 
 func (f *face) notify(m message) {

@@ -177,13 +177,29 @@ func TestBrowserOpensOnceForAClick(t *testing.T) {
 		check(t, s.until(snapshot(signingIn("a", "https://one/"), signedOut("b"))), "open https://one/")
 		check(t, s.until(snapshot(signingIn("a", "https://one/"), signedIn("b"))))
 		check(t, s.until(snapshot(signingIn("a", "https://two/"), signedIn("b"))))
-		check(t, s.click("profile/a/open"), "open https://two/")
-		check(t, s.click("profile/a/link"), "copy https://two/")
 		check(t, s.until(snapshot(signedIn("a"), signedIn("b"))))
 		time.Sleep(gather)
 		check(t, s.deeds(), "notify Signed in to a")
 		// The next one is somebody else's.
 		check(t, s.until(snapshot(signingIn("a", "https://three/"), signedIn("b"))))
+	})
+}
+
+// A link is good for one use, so another use needs another link.
+func TestFreshLinks(t *testing.T) {
+	play(t, snapshot(signingIn("a", "https://others/")), func(s *stage) {
+		check(t, s.click("profile/a/link"), "do sign-in a")
+		check(t, s.until(snapshot(signingIn("a", "https://others/"))))
+		check(t, s.until(snapshot(signingIn("a", "https://mine/"))), "copy https://mine/")
+		check(t, s.click("profile/a/open"), "do sign-in a")
+		check(t, s.click("profile/a/open")) // a double click
+		check(t, s.until(snapshot(signingIn("a", "https://mine/"))))
+		check(t, s.until(snapshot(signingIn("a", "https://again/"))), "open https://again/")
+		check(t, s.until(snapshot(signingIn("a", "https://others-again/"))))
+		time.Sleep(again)
+		check(t, s.click("profile/a/open"), "do sign-in a")
+		s.make("open https://last/", errors.New("no"), nil)
+		check(t, s.until(snapshot(signingIn("a", "https://last/"))), "open https://last/", "notify The browser did not open")
 	})
 }
 
@@ -259,7 +275,6 @@ func TestFailures(t *testing.T) {
 	broken := snapshot(signingIn("a", "https://one/"))
 	broken.Config.Error = &status.Problem{Message: "x"}
 	for key, want := range map[string][]string{
-		"profile/a/open":   {"open https://one/", "notify The browser did not open"},
 		"profile/a/url":    {"copy http://127.0.0.1:7801/mcp", "notify Nothing was copied"},
 		"profile/a/cancel": {"do cancel a", "notify The sign-in to a was not cancelled"},
 		"config-error":     {"file", "notify The file did not open"},

@@ -25,6 +25,7 @@ type Item struct {
 // Click is what a click asks for: one of its fields is set, or none.
 type Click struct {
 	Action   supervisor.Action
+	CopyLink bool // with a sign-in: its link is copied instead of opened
 	OpenURL  string
 	OpenFile string
 	Copy     string
@@ -108,20 +109,19 @@ func profileItem(p *status.Profile) Item {
 	detail, advice := note(key("detail"), clip(detailLine(p), maxText)), note(key("advice"), clip(adviceLine(p), maxText))
 	detail.Hidden, advice.Hidden = detail.Title == "", advice.Title == ""
 	signingIn := p.Phase == status.SigningIn
-	link := ""
-	if signingIn && p.Prompt != nil {
-		link = p.Prompt.URL
-	}
+	// A link can be used once: to open or copy one, a fresh one is asked for.
+	prompted, signIn, link := signingIn && p.Prompt != nil, do(supervisor.SignIn, p.Name), do(supervisor.SignIn, p.Name)
+	link.CopyLink = true
 	return Item{
 		Key:   "profile/" + p.Name,
 		Title: clip(p.Name, maxName) + " — " + clip(phaseWords(p), maxName),
 		Items: []Item{
 			detail,
 			advice,
-			visible(needsPerson(p), "sign-in", signInLabel(p, ""), do(supervisor.SignIn, p.Name)),
+			visible(needsPerson(p) || wantsPerson(p), "sign-in", signInLabel(p, ""), signIn),
 			visible(signingIn, "cancel", "Cancel sign-in", do(supervisor.Cancel, p.Name)),
-			visible(link != "", "open", "Open sign-in page again", Click{OpenURL: link}),
-			visible(link != "", "link", "Copy sign-in link", Click{Copy: link}),
+			visible(prompted, "open", "Open sign-in page again", signIn),
+			visible(prompted, "link", "Copy sign-in link", link),
 			visible(p.URL != "", "url", "Copy URL", Click{Copy: p.URL}),
 			visible(p.Phase != status.Stopped, "restart", "Restart", do(supervisor.Restart, p.Name)),
 			visible(p.Account != nil && !signingIn, "sign-out", "Sign out", do(supervisor.SignOut, p.Name)),

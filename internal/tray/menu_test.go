@@ -18,9 +18,6 @@ func gallery() []struct {
 	name string
 	s    *status.Snapshot
 } {
-	down := profile("jira", status.Backoff)
-	down.Code, down.Summary, down.Detail = status.UpstreamUnreachable, "server unreachable", "dial mcp.example.com: connection refused"
-	down.RetryAt = at("09:00:04")
 	port := profile("notes", status.Backoff)
 	port.URL, port.Code, port.Summary = "", status.ListenFailed, "cannot listen"
 	port.Detail, port.Action = "127.0.0.1:7801 is in use by nginx (pid 812)", "Free the port or change listen in profiles.yaml"
@@ -34,6 +31,10 @@ func gallery() []struct {
 	open := profile("open-server", status.Ready)
 	open.Summary = "no sign-in needed"
 	long := signedIn("long-lived")
+	rights := signedIn("wants-more")
+	rights.Detail, rights.Action = "the server asks for more rights: admin:read", "To grant them, sign in again"
+	renewing := profile("renewing", status.Backoff)
+	renewing.Summary = "renewing the sign-in"
 	far := day.AddDate(0, 0, 30)
 	long.Account.ExpiresAt = &far
 	disabled := profile("old", status.Stopped)
@@ -62,12 +63,13 @@ func gallery() []struct {
 		{"before the first snapshot", nil},
 		{"no profiles", snapshot()},
 		{"from the manual", snapshot(signedOut("github"), signedIn("linear"), disabled)},
-		{"all kinds", snapshot(signedIn("ok"), long, open, profile("new", status.Starting), signingIn("begun", ""),
-			signingIn("browser", "https://auth.example.com/authorize?state=abc"), device, refused, lockedOut("safe"), waitingLock, down, port, disabled)},
+		{"all kinds", snapshot(signedIn("ok"), long, rights, renewing, open, profile("new", status.Starting), signingIn("begun", ""),
+			signingIn("browser", "https://auth.example.com/authorize?state=abc"), device, refused, lockedOut("safe"), waitingLock, down("jira"), port, disabled)},
 		{"many need a person", snapshot(many...)},
 		{"file not applied", broken},
 		{"file missing", gone},
 		{"paused", off},
+		{"renewing", snapshot(signedIn("ok"), renewing)},
 		{"odd texts", snapshot(evil)},
 	}
 }
@@ -99,7 +101,7 @@ func dump(b *strings.Builder, indent string, items []Item) {
 	for _, it := range items {
 		click := ""
 		for _, c := range []struct{ what, value string }{
-			{"do", it.Click.Action.String()}, {"open", it.Click.OpenURL}, {"file", it.Click.OpenFile}, {"copy", it.Click.Copy},
+			{"do", it.Click.Action.String()}, {"copy", map[bool]string{true: "the link"}[it.Click.CopyLink]}, {"open", it.Click.OpenURL}, {"file", it.Click.OpenFile}, {"copy", it.Click.Copy},
 		} {
 			if c.value != "" {
 				click += " → " + c.what + " " + c.value
@@ -183,7 +185,7 @@ func TestMenuRules(t *testing.T) {
 func TestLongestTooltip(t *testing.T) {
 	var profiles []status.Profile
 	for range 1000 {
-		profiles = append(profiles, signedIn("a"), signedOut("b"), profile("c", status.Backoff), signingIn("d", ""))
+		profiles = append(profiles, signedIn("a"), signedOut("b"), down("c"), signingIn("d", ""))
 	}
 	s := snapshot(profiles...)
 	s.Paused, s.Config.Error = true, &status.Problem{Message: "x"}
@@ -193,7 +195,7 @@ func TestLongestTooltip(t *testing.T) {
 }
 
 func TestWorstIcon(t *testing.T) {
-	all := []status.Profile{profile("a", status.Stopped), signedIn("b"), signingIn("c", ""), signedOut("d"), profile("e", status.Backoff)}
+	all := []status.Profile{profile("a", status.Stopped), signedIn("b"), signingIn("c", ""), signedOut("d"), down("e")}
 	for i, want := range icons {
 		if got := worstIcon(snapshot(all[:i+1]...)); got != want {
 			t.Errorf("%d profiles: %s, want %s", i+1, got, want)

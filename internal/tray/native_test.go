@@ -47,24 +47,25 @@ func TestSignInFromTheMenu(t *testing.T) {
 	it.line("github — Signing in…")
 	c.publish(snapshot(signingIn("github", link), signedIn("linear")))
 	c.expect("open " + link)
-	it.line("github — Waiting for browser…/Cancel sign-in")
+	it.line("github — Waiting for the browser…/Cancel sign-in")
 	it.gone("Sign in to github…")
-	it.gone("github — Waiting for browser…/Sign in…")
+	it.gone("github — Waiting for the browser…/Sign in…")
 	it.shows(busy)
 
-	it.click("github — Waiting for browser…/Copy sign-in link")
-	c.expect("copy " + link)
-	it.click("github — Waiting for browser…/Copy URL")
+	it.click("github — Waiting for the browser…/Copy sign-in link")
+	c.publish(snapshot(signingIn("github", link+"-fresh"), signedIn("linear")))
+	c.expect("copy " + link + "-fresh")
+	it.click("github — Waiting for the browser…/Copy URL")
 	c.expect("copy http://127.0.0.1:7801/mcp")
 
-	it.click("github — Waiting for browser…/Cancel sign-in")
+	it.click("github — Waiting for the browser…/Cancel sign-in")
 	c.expect("do cancel github")
 	c.publish(snapshot(signedOut("github"), signedIn("linear")))
 	it.line("Sign in to github…")
 
 	// Somebody else's sign-in: their face opens the browser.
 	c.publish(snapshot(signingIn("github", link+"-other"), signedIn("linear")))
-	it.line("github — Waiting for browser…")
+	it.line("github — Waiting for the browser…")
 	c.publish(snapshot(signedIn("github"), signedIn("linear")))
 	it.line("github — Ready (until 14:05)/Sign out")
 	it.line("mcpauth-tray — 2 of 2 ready")
@@ -213,7 +214,7 @@ func TestFailedClickIsTold(t *testing.T) {
 	c.expect("notify profiles.yaml was not reloaded | profiles.yaml is invalid")
 	// That sign-in never was: a later one is not ours.
 	c.publish(snapshot(signingIn("github", link)))
-	it.line("github — Waiting for browser…")
+	it.line("github — Waiting for the browser…")
 	if c.count("open ") != 0 {
 		t.Error("the browser was opened")
 	}

@@ -27,6 +27,7 @@ type news struct {
 	settled map[string]status.Phase // profile → Ready or SignInNeeded, whichever was last
 	signing map[string]bool         // profiles with a sign-in under way
 	asked   map[string]stamp        // profile → its row when a sign-in was asked for here
+	account map[string]string       // profile → its sign-in when it was last ready
 	told    map[string]time.Time    // profile → its last message
 	left    map[string]bool         // profiles signed out of here
 	pending []message
@@ -49,7 +50,7 @@ func stampOf(p *status.Profile) stamp {
 
 func newNews(start time.Time) *news {
 	return &news{start: start, settled: map[string]status.Phase{}, signing: map[string]bool{},
-		asked: map[string]stamp{}, told: map[string]time.Time{}, left: map[string]bool{}}
+		asked: map[string]stamp{}, account: map[string]string{}, told: map[string]time.Time{}, left: map[string]bool{}}
 }
 
 // signIn notes that the person at this tray asks for a sign-in; refused, that nothing
@@ -87,9 +88,16 @@ func (n *news) change(p *status.Profile) (message, bool) {
 	n.signing[p.Name] = p.Phase == status.SigningIn
 	switch p.Phase {
 	case status.Ready:
-		n.settled[p.Name] = p.Phase
+		last, now := n.account[p.Name], accountOf(p)
+		n.settled[p.Name], n.account[p.Name] = p.Phase, now
 		delete(n.left, p.Name)
-		return message{"Signed in to " + name, clip(p.Summary, maxText)}, signing
+		switch {
+		case p.Code == status.SignInUnsaved:
+			return message{"Signed in to " + name + ", but not for long", clip(p.Detail, maxText)}, signing
+		case p.Code != "": // the one before is still good
+			return failure(p), signing
+		}
+		return message{"Signed in to " + name, clip(p.Summary, maxText)}, signing && (before != status.Ready || last != now)
 	case status.SignInNeeded:
 		n.settled[p.Name] = p.Phase
 		if signing {
@@ -100,9 +108,21 @@ func (n *news) change(p *status.Profile) (message, bool) {
 		delete(n.left, p.Name)
 		return message{name + " needs you to sign in", clip(detailLine(p), maxText)}, before == status.Ready && !left
 	case status.Backoff:
-		return failure(p), signing
+		if p.Code != "" {
+			return failure(p), signing
+		}
+		n.signing[p.Name] = signing // not over yet
 	}
 	return message{}, false
+}
+
+// accountOf tells one sign-in from the next, as far as a row shows it.
+func accountOf(p *status.Profile) string {
+	a := p.Account
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprint(a.Issuer, a.Subject, a.Scopes, a.ExpiresAt)
 }
 
 func failure(p *status.Profile) message {
@@ -116,6 +136,7 @@ func (n *news) forget(s *status.Snapshot) {
 			delete(n.settled, name)
 			delete(n.signing, name)
 			delete(n.asked, name)
+			delete(n.account, name)
 			delete(n.told, name)
 			delete(n.left, name)
 		}

@@ -16,9 +16,22 @@ func failed(name string) status.Profile {
 	return p
 }
 
+func later(p status.Profile) status.Profile {
+	until := p.Account.ExpiresAt.Add(time.Hour)
+	account := *p.Account
+	account.ExpiresAt = &until
+	p.Account = &account
+	return p
+}
+
+func coded(p status.Profile, c status.Code) status.Profile {
+	p.Code = c
+	return p
+}
+
 func TestNews(t *testing.T) {
 	nobody, me := func(string) bool { return false }, func(string) bool { return true }
-	backoff, starting := profile("github", status.Backoff), profile("github", status.Starting)
+	starting, renewing := profile("github", status.Starting), profile("github", status.Backoff)
 	type step struct {
 		after time.Duration
 		see   status.Profile
@@ -33,7 +46,8 @@ func TestNews(t *testing.T) {
 		},
 		"also by way of other phases": {
 			{time.Minute, signedIn("github"), nobody, ""},
-			{time.Minute, backoff, nobody, ""},
+			{time.Minute, down("github"), nobody, ""},
+			{time.Minute, renewing, nobody, ""},
 			{time.Minute, starting, nobody, ""},
 			{time.Minute, signedOut("github"), nobody, "github needs you to sign in"},
 		},
@@ -53,6 +67,30 @@ func TestNews(t *testing.T) {
 		"a cancelled one is not": {
 			{time.Minute, signingIn("github", ""), nobody, ""},
 			{time.Second, signedOut("github"), nobody, ""},
+		},
+		"one that was not needed too": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Second, signingIn("github", ""), nobody, ""},
+			{time.Second, later(signedIn("github")), nobody, "Signed in to github"},
+		},
+		"but not when it was cancelled": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Second, signingIn("github", ""), nobody, ""},
+			{time.Second, signedIn("github"), nobody, ""},
+		},
+		"and truly when it failed": {
+			{time.Minute, signedIn("github"), nobody, ""},
+			{time.Second, signingIn("github", ""), nobody, ""},
+			{time.Second, coded(signedIn("github"), status.SignInFailed), nobody, "The sign-in to github failed"},
+		},
+		"or could not be saved": {
+			{time.Minute, signingIn("github", ""), nobody, ""},
+			{time.Second, coded(signedIn("github"), status.SignInUnsaved), nobody, "Signed in to github, but not for long"},
+		},
+		"it may end in trouble": {
+			{time.Minute, signingIn("github", ""), nobody, ""},
+			{time.Second, renewing, nobody, ""},
+			{time.Second, down("github"), nobody, "The sign-in to github failed"},
 		},
 		"renewing a token is not": {
 			{time.Minute, signedIn("github"), nobody, ""},

@@ -223,18 +223,16 @@ func (d *display) startXfce(address string, dark bool) (stop func()) {
 		return func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	}
 	// The bus starts no services, so the panel's settings daemon is started here.
-	daemons, _ := filepath.Glob("/usr/lib*/*/xfce4/xfconf/xfconfd")
-	daemons = append(daemons, "/usr/lib/xfce4/xfconf/xfconfd", "/usr/libexec/xfconfd")
-	daemon := daemons[slices.IndexFunc(append(daemons, "/"), exists)%len(daemons)]
+	daemon := "xfconfd"
+	for _, pattern := range []string{"/usr/lib/*/xfce4/xfconf/xfconfd", "/usr/lib*/xfce4/xfconf/xfconfd", "/usr/libexec/xfconfd"} {
+		if found, _ := filepath.Glob(pattern); found != nil {
+			daemon = found[0]
+		}
+	}
 	d.t.Cleanup(run(daemon))
 	panel := run("xfce4-panel", "--disable-wm-check")
 	d.t.Cleanup(panel)
 	return panel
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // The colours of icon.svg.
@@ -254,7 +252,7 @@ func TestOnARealPanel(t *testing.T) {
 			d := startDisplay(t)
 			stopPanel := d.startXfce(address, dark)
 			c := startChild(t, address)
-			c.publish(snapshot(signedOut("github"), signedIn("linear"), profile("jira", "backoff")))
+			c.publish(snapshot(signedOut("github"), signedIn("linear"), down("jira")))
 			d.find(red)
 			d.keep("tray-error-" + theme)
 			c.publish(snapshot(signedOut("github"), signedIn("linear"), signedIn("jira")))

@@ -44,8 +44,9 @@ func signedOut(name string) status.Profile {
 
 func signingIn(name, url string) status.Profile {
 	p := profile(name, status.SigningIn)
-	p.Code, p.Summary = status.SignInRunning, "waiting for the browser"
+	p.Summary = "preparing the sign-in"
 	if url != "" {
+		p.Summary = "waiting for the browser"
 		p.Prompt = &status.Prompt{URL: url}
 	}
 	return p
@@ -54,5 +55,12 @@ func signingIn(name, url string) status.Profile {
 func lockedOut(name string) status.Profile {
 	p := profile(name, status.SignInNeeded)
 	p.Code, p.Summary, p.Action = status.SecretStoreLocked, "the keyring is locked", "Unlock keyring"
+	return p
+}
+
+func down(name string) status.Profile {
+	p := profile(name, status.Backoff)
+	p.Code, p.Summary, p.Detail = status.UpstreamUnreachable, "server unreachable", "dial mcp.example.com: connection refused"
+	p.RetryAt = at("09:00:04")
 	return p
 }

@@ -35,7 +35,7 @@ type Desktop struct {
 // Options are the rest of what Run needs.
 type Options struct {
 	// Notice is told, once each, that no panel shows the icon for now and that the icon
-	// is gone for good, in one line for a person. May be nil.
+	// is gone for good, in one line for a person, from another goroutine. May be nil.
 	Notice func(string)
 	// SessionEnd is called when the desktop ends the session (Windows and macOS): the
 	// process is killed soon after it returns. Nil: the engine is asked to quit.
@@ -46,8 +46,8 @@ type Options struct {
 // Run shows the tray until ctx ends, and returns when all it started has ended. It must
 // be called on the main goroutine and at most once in a process.
 //
-// An ErrNoTray comes at once and means that nothing was started. A desktop without a
-// panel is none: the icon appears when a panel does. Losing the panel or the session
+// An ErrNoTray comes within seconds and means that nothing is left running. A desktop
+// without a panel is none: the icon appears when a panel does. Losing the panel or the session
 // bus later ends nothing either.
 //
 // The library below writes its complaints to the standard logger of package log.

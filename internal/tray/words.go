@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
@@ -41,7 +42,7 @@ var phases = map[status.Phase]struct {
 	status.Ready:        {"Ready", ready},
 	status.SigningIn:    {"Signing in…", busy},
 	status.SignInNeeded: {"Sign-in needed", wanting},
-	status.Backoff:      {"Error", broken},
+	status.Backoff:      {"Trying again…", busy},
 }
 
 func locked(p *status.Profile) bool { return p.Code == status.SecretStoreLocked }
@@ -51,10 +52,15 @@ func needsPerson(p *status.Profile) bool {
 	return p.Phase == status.SignInNeeded || (locked(p) && p.Phase == status.Backoff)
 }
 
+// wantsPerson reports whether all works, but a sign-in would make it better: the server
+// asks for more rights, or the last sign-in could not be saved.
+func wantsPerson(p *status.Profile) bool { return p.Phase == status.Ready && p.Action != "" }
+
 // failing reports whether something is wrong that no sign-in cures.
 func failing(p *status.Profile) bool {
 	stopped := p.Phase == status.Stopped && p.Code != "" && p.Code != status.Disabled && p.Code != status.PausedByUser
-	return stopped || (p.Phase == status.Backoff && !locked(p))
+	retrying := p.Phase == status.Backoff && p.Code != "" && p.Code != status.Busy && !locked(p)
+	return stopped || retrying
 }
 
 func iconOf(p *status.Profile) icon {
@@ -91,6 +97,8 @@ func phaseWords(p *status.Profile) string {
 		return "Keyring locked"
 	case failing(p):
 		return "Error: " + p.Summary
+	case p.Phase == status.Backoff && p.Summary != "":
+		return capital(p.Summary)
 	case p.Phase == status.Stopped && p.Code == status.Disabled:
 		return "Disabled"
 	case p.Phase == status.Stopped && p.Code == status.PausedByUser:
@@ -98,7 +106,7 @@ func phaseWords(p *status.Profile) string {
 	case p.Phase == status.SigningIn && p.Prompt != nil && p.Prompt.UserCode != "":
 		return "Enter code " + p.Prompt.UserCode
 	case p.Phase == status.SigningIn && p.Prompt != nil:
-		return "Waiting for browser…"
+		return "Waiting for the browser…"
 	case p.Phase == status.Ready && p.Account != nil && p.Account.ExpiresAt != nil:
 		return words + " (until " + clock(*p.Account.ExpiresAt, p.Since) + ")"
 	}
@@ -116,14 +124,14 @@ func clock(at, from time.Time) string {
 // detailLine is what there is to say beyond the words of the phase.
 func detailLine(p *status.Profile) string {
 	text := p.Detail
-	if text == "" {
+	if text == "" && !(p.Phase == status.Ready && p.Account != nil) {
 		text = p.Summary
 	}
 	plain := strings.NewReplacer("(", "", ")", "", "…", "")
 	if strings.EqualFold(text, plain.Replace(phaseWords(p))) {
 		text = ""
 	}
-	if p.RetryAt != nil {
+	if p.RetryAt != nil && !locked(p) { // that one is tried every few seconds
 		if text != "" {
 			text += " · "
 		}
@@ -134,7 +142,7 @@ func detailLine(p *status.Profile) string {
 
 // adviceLine is what to do next, unless a line of the menu does just that.
 func adviceLine(p *status.Profile) string {
-	if failing(p) || (needsPerson(p) && p.Code != "" && p.Code != status.NotSignedIn && !locked(p)) {
+	if failing(p) || wantsPerson(p) || (needsPerson(p) && p.Code != "" && p.Code != status.NotSignedIn && !locked(p)) {
 		return p.Action
 	}
 	return ""
@@ -145,6 +153,8 @@ func signInLabel(p *status.Profile, name string) string {
 	switch {
 	case locked(p):
 		return "Unlock keyring…"
+	case wantsPerson(p):
+		return "Sign in again…"
 	case name == "":
 		return "Sign in…"
 	}
@@ -223,6 +233,12 @@ func clean(s string) string {
 		}
 		return -1
 	}, s)), " ")
+}
+
+// capital writes the first letter large.
+func capital(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
 }
 
 // clip cleans a text and cuts it to at most n characters.
