@@ -21,7 +21,7 @@ func dialApp(c *cobra.Command) (*control.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return control.Dial(p.Socket), nil
+	return control.Dial(runningSocket(p)), nil
 }
 
 // ask has the running app carry an action out, then says so.

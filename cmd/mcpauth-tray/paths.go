@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -38,7 +40,7 @@ func locate(c *cobra.Command) (paths, error) {
 
 // pathsIn is locate with the two places given; empty ones are the usual ones.
 func pathsIn(profiles, state string) (paths, error) {
-	folders, err := desktop.Locate(os.Getenv, profiles, state)
+	folders, err := desktop.Locate(environment, profiles, state)
 	if err != nil {
 		return paths{}, err
 	}
@@ -47,4 +49,45 @@ func pathsIn(profiles, state string) (paths, error) {
 		return paths{}, err
 	}
 	return paths{Folders: folders, Socket: socket, Lock: filepath.Join(folders.State, "lock")}, nil
+}
+
+// environment is os.Getenv for programs that were started with a bare one, as MCP
+// clients start theirs: the home folder is in the user database too.
+func environment(name string) string {
+	value := os.Getenv(name)
+	if value == "" && name == "HOME" {
+		if u, err := user.Current(); err == nil {
+			return u.HomeDir
+		}
+	}
+	return value
+}
+
+// runningSocket is where the app listens. It may have had an XDG_RUNTIME_DIR that we
+// were started without.
+func runningSocket(p paths) string {
+	if _, err := os.Lstat(p.Socket); err == nil || os.Getenv("XDG_RUNTIME_DIR") != "" {
+		return p.Socket
+	}
+	session := func(name string) string {
+		switch name {
+		case "XDG_RUNTIME_DIR":
+			return fmt.Sprintf("/run/user/%d", os.Getuid())
+		case desktop.EnvStateDir:
+			return ""
+		}
+		return environment(name)
+	}
+	usual, err := desktop.Locate(session, "", p.State)
+	if err != nil || usual.Runtime == "" {
+		return p.Socket
+	}
+	socket, err := control.Path(usual.State, usual.Runtime)
+	if err != nil {
+		return p.Socket
+	}
+	if _, err := os.Lstat(socket); err != nil {
+		return p.Socket
+	}
+	return socket
 }
