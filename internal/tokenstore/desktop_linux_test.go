@@ -103,7 +103,6 @@ func (s *session) startKeyring(unlocked bool) {
 		s.daemon.Stdin = strings.NewReader(password)
 	}
 	s.daemon.Env = s.env()
-	s.daemon.Stderr = os.Stderr
 	if err := s.daemon.Start(); err != nil {
 		missing(s.t, "gnome-keyring-daemon", err)
 	}

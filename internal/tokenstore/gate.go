@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	patience  = 5 * time.Second // how long a caller waits when nobody was asked anything
-	attention = 2 * time.Minute // how long a person has to answer a prompt
+	patience  = 5 * time.Second // for a keyring that may never answer
+	diligence = time.Minute     // for deriving a key, which ends by itself
+	attention = 2 * time.Minute // for a person who answers a prompt
 )
 
 // holds say how long a gate stays shut after a failure: the first time, and at most
@@ -32,8 +33,9 @@ var holds = []struct {
 // stop waiting at a deadline; the call itself cannot be stopped, so it keeps its
 // turn, in one goroutine, until it comes back.
 type gate struct {
-	log  *slog.Logger
-	turn chan struct{} // full while a call is under way
+	log      *slog.Logger
+	patience time.Duration // how long a caller waits when nobody was asked anything
+	turn     chan struct{} // full while a call is under way
 
 	mu    sync.Mutex
 	last  error // what the last call failed with, nil when it did not
@@ -41,8 +43,8 @@ type gate struct {
 	until time.Time // last is the answer for everybody until then
 }
 
-func newGate(log *slog.Logger) *gate {
-	return &gate{log: log, turn: make(chan struct{}, 1)}
+func newGate(log *slog.Logger, patience time.Duration) *gate {
+	return &gate{log: log, patience: patience, turn: make(chan struct{}, 1)}
 }
 
 // run calls f with a deadline of its own: a caller that goes away does not end it.
@@ -51,7 +53,7 @@ func (g *gate) run(ctx context.Context, f func(context.Context) error) error {
 	if err := g.held(); err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, patience)
+	wait, cancel := context.WithTimeout(ctx, g.patience)
 	defer cancel()
 	if !g.enter(wait) {
 		return g.late(ctx)
@@ -60,7 +62,7 @@ func (g *gate) run(ctx context.Context, f func(context.Context) error) error {
 		<-g.turn
 		return err
 	}
-	work, stop := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	work, stop := context.WithTimeout(context.WithoutCancel(ctx), g.patience)
 	select {
 	case err := <-g.start(work, stop, f):
 		return err
@@ -71,7 +73,7 @@ func (g *gate) run(ctx context.Context, f func(context.Context) error) error {
 
 // attend calls f for a person: whether the gate is shut or not, and until ctx ends.
 func (g *gate) attend(ctx context.Context, f func(context.Context) error) error {
-	wait, cancel := context.WithTimeout(ctx, patience)
+	wait, cancel := context.WithTimeout(ctx, g.patience)
 	defer cancel()
 	if !g.enter(wait) {
 		return g.late(ctx)

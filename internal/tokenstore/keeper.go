@@ -37,13 +37,17 @@ func (k *keeper) forget(old *sealer) {
 
 // get returns the key, nil when there is none yet and none is to be made.
 func (k *keeper) get(ctx context.Context, create bool) (*sealer, error) {
-	if key := k.key(); key != nil {
-		return key, nil
+	for { // again only when it was forgotten in between
+		if key := k.key(); key != nil {
+			return key, nil
+		}
+		if err := k.gate.run(ctx, k.read(create)); err != nil {
+			return nil, err
+		}
+		if !create {
+			return k.key(), nil
+		}
 	}
-	if err := k.gate.run(ctx, k.read(create)); err != nil {
-		return nil, err
-	}
-	return k.key(), nil
 }
 
 // attend reads the key for a person who may be asked for something.

@@ -1,6 +1,7 @@
 package tokenstore
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,15 +44,21 @@ func (f *keyFile) has(id keyID) bool {
 // parseKeyFile refuses what it does not fully understand: a key that is taken for
 // another one would orphan every file sealed with it.
 func parseKeyFile(data []byte) (*keyFile, error) {
-	f := new(keyFile)
-	if err := json.Unmarshal(data, f); err != nil {
-		return nil, badKeyFile("it is not valid JSON of ours", err)
+	var head struct{ Version int }
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, badKeyFile("it is not JSON", err)
 	}
-	if f.Version > keyFileV1 {
+	if head.Version > keyFileV1 {
 		return nil, &failure{kind: ErrCorrupt, detail: "store.json is of a newer version of this program", hint: "update the program"}
 	}
-	if f.Version != keyFileV1 {
+	if head.Version != keyFileV1 {
 		return nil, badKeyFile("it has no version", nil)
+	}
+	f := new(keyFile)
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(f); err != nil {
+		return nil, badKeyFile("it is not as this program writes it", err)
 	}
 	seen := map[string]bool{}
 	for _, e := range f.Keys {

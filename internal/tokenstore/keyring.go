@@ -20,16 +20,15 @@ type Keyring interface {
 	Set(service, user, value string) error
 }
 
-// osKeyring is the keyring of this desktop. Open and Unlock differ from OS to OS.
-type osKeyring struct{}
+// Open, Unlock and classify differ from OS to OS.
 
-func (osKeyring) Get(service, user string) (value string, err error) {
+func (*osKeyring) Get(service, user string) (value string, err error) {
 	defer survive(&err)
 	value, err = keyring.Get(service, user)
 	return value, classify(err)
 }
 
-func (osKeyring) Set(service, user, value string) (err error) {
+func (*osKeyring) Set(service, user, value string) (err error) {
 	defer survive(&err)
 	return classify(keyring.Set(service, user, value))
 }

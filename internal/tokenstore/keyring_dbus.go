@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/zalando/go-keyring"
@@ -24,14 +26,33 @@ const (
 	properties = "org.freedesktop.DBus.Properties"
 )
 
+// osKeyring is the Secret Service: GNOME Keyring, KWallet, KeePassXC.
+type osKeyring struct {
+	tried atomic.Bool // to open, without a person, the collection that is locked
+}
+
 // Open looks, on a connection of its own, at the collection that go-keyring uses.
 // go-keyring would prompt on the connection that the tray shares, without an end,
 // and its signals would break the tray's; once the collection is open it never does.
-func (osKeyring) Open(ctx context.Context) error {
+func (k *osKeyring) Open(ctx context.Context) error {
 	return visit(ctx, func(s secretService) error {
-		prompt, err := s.unlock(ctx, false)
+		path, locked, err := s.look(ctx)
+		switch {
+		case err != nil:
+			return err
+		case path == noPath:
+			return fail(ErrLocked, "it has not been set up yet", nil)
+		case !locked:
+			k.tried.Store(false)
+			return nil
+		case k.tried.Swap(true):
+			return fail(ErrLocked, "", nil)
+		}
+		// A keyring without a password opens at once. The prompt of another is never
+		// shown, and goes with the connection.
+		prompt, err := s.unlock(ctx, path)
 		if err == nil && prompt != noPath {
-			err = fail(ErrLocked, "", nil) // the prompt goes, unseen, with the connection
+			err = fail(ErrLocked, "", nil)
 		}
 		return err
 	})
@@ -40,11 +61,15 @@ func (osKeyring) Open(ctx context.Context) error {
 // Unlock keeps its connection until the prompt was answered, and never dismisses it.
 // gnome-keyring aborts when a prompt on the screen is dismissed, and may when its
 // client disconnects (seen in 42 and 50): then every keyring of the user is locked.
-func (osKeyring) Unlock() error {
+func (*osKeyring) Unlock() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return visit(ctx, func(s secretService) error {
-		prompt, err := s.unlock(ctx, true)
+		path, locked, err := s.look(ctx)
+		if err != nil || path != noPath && !locked {
+			return err
+		}
+		prompt, err := s.unlock(ctx, path)
 		if err != nil || prompt == noPath {
 			return err
 		}
@@ -87,26 +112,29 @@ type secretService struct {
 	conn *dbus.Conn
 }
 
-// unlock opens the collection and returns the prompt that is needed for it, noPath
-// for none: a keyring without a password opens at once. With create it also makes
-// the default collection of a user who has none yet.
-func (s secretService) unlock(ctx context.Context, create bool) (prompt dbus.ObjectPath, err error) {
-	path, err := s.collection(ctx)
-	if err != nil {
-		return noPath, err
+// look returns the collection that go-keyring uses, login or else the default, and
+// whether it is locked; noPath for a user who has none yet.
+func (s secretService) look(ctx context.Context) (path dbus.ObjectPath, locked bool, err error) {
+	var all, flag dbus.Variant
+	if err := s.call(ctx, rootPath, properties+".Get", serviceAPI, "Collections").Store(&all); err != nil {
+		return noPath, false, err
 	}
-	if path == noPath && !create {
-		return noPath, fail(ErrLocked, "it has not been set up yet", nil)
+	if paths, _ := all.Value().([]dbus.ObjectPath); slices.Contains(paths, loginPath) {
+		path = loginPath
+	} else if err := s.call(ctx, rootPath, serviceAPI+".ReadAlias", "default").Store(&path); err != nil || path == noPath {
+		return noPath, false, err
 	}
+	err = s.call(ctx, path, properties+".Get", collection, "Locked").Store(&flag)
+	return path, flag.Value() != false, err
+}
+
+// unlock opens the collection, or makes the default one when path is noPath, and
+// returns the prompt that this takes, noPath for none.
+func (s secretService) unlock(ctx context.Context, path dbus.ObjectPath) (prompt dbus.ObjectPath, err error) {
 	if path == noPath {
 		label := map[string]dbus.Variant{collection + ".Label": dbus.MakeVariant("Default keyring")}
 		err = s.call(ctx, rootPath, serviceAPI+".CreateCollection", label, "default").Store(&path, &prompt)
 		return prompt, err
-	}
-	var locked dbus.Variant
-	err = s.call(ctx, path, properties+".Get", collection, "Locked").Store(&locked)
-	if err != nil || locked.Value() == false {
-		return noPath, err
 	}
 	var unlocked []dbus.ObjectPath
 	err = s.call(ctx, rootPath, serviceAPI+".Unlock", []dbus.ObjectPath{path}).Store(&unlocked, &prompt)
@@ -114,23 +142,6 @@ func (s secretService) unlock(ctx context.Context, create bool) (prompt dbus.Obj
 		err = fail(ErrLocked, "", nil)
 	}
 	return prompt, err
-}
-
-// collection returns the collection that go-keyring uses: login, else the default.
-func (s secretService) collection(ctx context.Context) (dbus.ObjectPath, error) {
-	var all dbus.Variant
-	if err := s.call(ctx, rootPath, properties+".Get", serviceAPI, "Collections").Store(&all); err != nil {
-		return noPath, err
-	}
-	paths, _ := all.Value().([]dbus.ObjectPath)
-	for _, p := range paths {
-		if p == loginPath {
-			return p, nil
-		}
-	}
-	path := noPath
-	err := s.call(ctx, rootPath, serviceAPI+".ReadAlias", "default").Store(&path)
-	return path, err
 }
 
 // show puts a prompt on the screen, within ctx, and waits for its end.

@@ -33,6 +33,9 @@ func real(t *testing.T, dir string) *Store {
 	return mustNew(t, Options{Kind: KindKeyring, Dir: dir})
 }
 
+// quick is far below the patience of the store, and enough for a busy machine.
+const quick = 2 * time.Second
+
 // within fails when f takes longer than d.
 func within(t *testing.T, d time.Duration, f func()) {
 	t.Helper()
@@ -76,7 +79,7 @@ func TestGnomeKeyring(t *testing.T) {
 	t.Run("daemon restarted", func(t *testing.T) {
 		s.stopKeyring()
 		fresh := real(t, dir)
-		within(t, time.Second, func() {
+		within(t, quick, func() {
 			_, err := fresh.Load(ctx, "a")
 			wantErr(t, err, ErrAbsent)
 		})
@@ -91,7 +94,7 @@ func TestGnomeKeyring(t *testing.T) {
 	t.Run("bus restarted", func(t *testing.T) {
 		stopper(s.bus)()
 		fresh := real(t, dir)
-		within(t, time.Second, func() {
+		within(t, quick, func() {
 			_, err := fresh.Load(ctx, "a")
 			wantErr(t, err, ErrAbsent)
 		})
@@ -128,7 +131,7 @@ func TestGnomeKeyringLocked(t *testing.T) {
 			}
 			prompts := s.watchPrompts()
 			store := real(t, dir)
-			within(t, time.Second, func() {
+			within(t, quick, func() {
 				_, err := store.Load(ctx, "a")
 				wantErr(t, err, ErrLocked)
 				_, err = store.Secret(ctx, "my/own")
@@ -214,7 +217,7 @@ func TestGnomeKeyringStopped(t *testing.T) {
 	signal(t, s, syscall.SIGSTOP)
 	before := runtime.NumGoroutine()
 	var wg sync.WaitGroup
-	within(t, patience+time.Second, func() {
+	within(t, patience+quick, func() {
 		for range 20 {
 			wg.Go(func() {
 				_, err := store.Load(ctx, "a")
@@ -224,7 +227,7 @@ func TestGnomeKeyringStopped(t *testing.T) {
 		wg.Wait()
 	})
 	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
-	within(t, time.Second, func() { wantErr(t, store.Ready(ctx), ErrTimeout) })
+	within(t, quick, func() { wantErr(t, store.Ready(ctx), ErrTimeout) })
 	signal(t, s, syscall.SIGCONT)
 	within(t, 5*time.Second, func() {
 		if err := store.Wait(ctx); err != nil {
@@ -247,11 +250,11 @@ func TestSilentBus(t *testing.T) {
 	before := runtime.NumGoroutine()
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	within(t, time.Second, func() {
+	within(t, quick, func() {
 		_, err := store.Load(short, "a")
 		wantErr(t, err, ErrTimeout)
 	})
-	within(t, patience+time.Second, func() {
+	within(t, patience+quick, func() {
 		_, err := store.Load(ctx, "a")
 		wantErr(t, err, ErrTimeout)
 	})
@@ -281,7 +284,7 @@ func TestNoBus(t *testing.T) {
 			t.Setenv("DBUS_SESSION_BUS_ADDRESS", addr)
 			dir := t.TempDir()
 			store := real(t, dir)
-			within(t, 500*time.Millisecond, func() {
+			within(t, quick, func() {
 				_, err := store.Load(ctx, "a")
 				wantErr(t, err, ErrAbsent)
 				wantErr(t, store.Save(ctx, "a", canary(9)), ErrAbsent)

@@ -8,8 +8,8 @@ import (
 )
 
 // codes are Windows error numbers with a meaning of their own here.
-var codes = map[int]error{
-	int(windows.ERROR_NO_SUCH_LOGON_SESSION): ErrAbsent, // a session without credentials, as over ssh
+var codes = map[int]*failure{
+	int(windows.ERROR_NO_SUCH_LOGON_SESSION): {kind: ErrAbsent, detail: "this session has no credentials"}, // as over ssh
 	int(windows.ERROR_CANCELLED):             errDeclined,
 }
 

@@ -66,11 +66,15 @@ func (k *passphraseKey) find(ctx context.Context, create bool) (*sealer, error) 
 		return nil, err
 	}
 	defer unlock()
-	entry, err := k.disk.addKey(KindFile, func(e *keyEntry) { wrap(e, passphrase) })
+	var made *sealer
+	entry, err := k.disk.addKey(KindFile, func(e *keyEntry) { made = wrap(e, passphrase) })
 	if err != nil {
 		return nil, err
 	}
-	return unwrap(entry, passphrase) // another process may have been first
+	if made != nil {
+		return made, nil
+	}
+	return unwrap(entry, passphrase) // another process was first
 }
 
 func (k *passphraseKey) passphrase() (string, error) {
@@ -89,7 +93,7 @@ func (k *passphraseKey) passphrase() (string, error) {
 }
 
 // wrap makes a random key and seals it with one derived from passphrase.
-func wrap(e *keyEntry, passphrase string) {
+func wrap(e *keyEntry, passphrase string) *sealer {
 	raw := make([]byte, keySize)
 	defer clear(raw)
 	rand.Read(raw)
@@ -97,6 +101,7 @@ func wrap(e *keyEntry, passphrase string) {
 	outer := e.Derive.derive(passphrase)
 	defer clear(outer)
 	e.Wrapped = newSealer(e.ID, outer).seal(wrapping, raw)
+	return newSealer(e.ID, raw)
 }
 
 func unwrap(e *keyEntry, passphrase string) (*sealer, error) {

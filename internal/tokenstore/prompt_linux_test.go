@@ -16,6 +16,8 @@ import (
 	"github.com/jezek/xgb/xtest"
 )
 
+func init() { xgb.Logger = log.New(io.Discard, "", 0) } // it misses .Xauthority
+
 // screen is an X server with the keyring's own prompter and a keyboard.
 type screen struct {
 	t    *testing.T
@@ -25,7 +27,6 @@ type screen struct {
 
 func (s *session) startScreen() *screen {
 	s.t.Helper()
-	xgb.Logger = log.New(io.Discard, "", 0)
 	r, w, err := os.Pipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -76,23 +77,44 @@ func (s *session) startPrompter(display string) {
 	s.waitOwned("org.gnome.keyring.SystemPrompter", true)
 }
 
-// dialog waits until a dialog is on the screen, or none.
-func (s *screen) dialog(want bool) {
+// waitDialog waits until a dialog is on the screen.
+func (s *screen) waitDialog() {
 	s.t.Helper()
-	eventually(s.t, "dialog", func() bool {
-		tree, err := xproto.QueryTree(s.x, s.root).Reply()
-		if err != nil {
-			return false
+	eventually(s.t, "dialog", s.dialog)
+}
+
+// dialog reports whether a dialog is on the screen.
+func (s *screen) dialog() bool {
+	tree, err := xproto.QueryTree(s.x, s.root).Reply()
+	if err != nil {
+		return false
+	}
+	for _, w := range tree.Children {
+		a, err := xproto.GetWindowAttributes(s.x, w).Reply()
+		g, errG := xproto.GetGeometry(s.x, xproto.Drawable(w)).Reply()
+		if err == nil && errG == nil && a.MapState == xproto.MapStateViewable && g.Width > 50 {
+			return true
 		}
-		has := false
-		for _, w := range tree.Children {
-			a, err := xproto.GetWindowAttributes(s.x, w).Reply()
-			g, errG := xproto.GetGeometry(s.x, xproto.Drawable(w)).Reply()
-			has = has || err == nil && errG == nil && a.MapState == xproto.MapStateViewable && g.Width > 50
+	}
+	return false
+}
+
+// answer types until the answer has counted: a dialog is on the screen a moment
+// before it listens, and asks again after half an answer.
+func (s *screen) answer(counted func() bool, symbols ...xproto.Keysym) {
+	s.t.Helper()
+	next := time.Now()
+	eventually(s.t, "answer", func() bool {
+		if time.Now().After(next) && s.dialog() {
+			s.key(symbols...)
+			next = time.Now().Add(time.Second)
 		}
-		return has == want
+		return counted()
 	})
 }
+
+// arrived reports whether Unlock returned.
+func arrived(done <-chan error) func() bool { return func() bool { return len(done) > 0 } }
 
 // key presses the keys that give the symbols, which are of Latin-1 or X's own.
 func (s *screen) key(symbols ...xproto.Keysym) {
@@ -135,15 +157,14 @@ func TestPrompt(t *testing.T) {
 	unlocking := func(ctx context.Context, store *Store) <-chan error {
 		done := make(chan error, 1)
 		go func() { done <- store.Unlock(ctx) }()
-		screen.dialog(true)
+		screen.waitDialog()
 		return done
 	}
 	t.Run("dismissed", func(t *testing.T) {
 		s.lock()
 		done := unlocking(ctx, real(t, dir))
-		screen.key(keyEscape)
+		screen.answer(arrived(done), keyEscape)
 		wantErr(t, <-done, ErrLocked)
-		screen.dialog(false)
 	})
 	// A dialog that is dismissed by its program aborts the daemon, and so would the
 	// prompt that an unattended look leaves unseen, were it dismissed meanwhile.
@@ -154,12 +175,11 @@ func TestPrompt(t *testing.T) {
 		cancel()
 		wantErr(t, <-done, ErrLocked)
 		for range 20 {
-			wantErr(t, osKeyring{}.Open(ctx), ErrLocked)
+			wantErr(t, new(osKeyring).Open(ctx), ErrLocked)
 		}
 		wantErr(t, other.Ready(ctx), ErrLocked)
-		screen.dialog(true)
-		screen.key('p', 'w', keyReturn)
-		screen.dialog(false)
+		screen.waitDialog()
+		screen.answer(func() bool { return new(osKeyring).Open(ctx) == nil }, 'p', 'w', keyReturn)
 		for _, s := range []*Store{store, other} {
 			if err := s.Wait(ctx); err != nil {
 				t.Fatal(err)
@@ -173,11 +193,10 @@ func TestPrompt(t *testing.T) {
 		done := unlocking(ctx, store)
 		joined := make(chan error, 1)
 		go func() { joined <- store.Unlock(ctx) }()
-		screen.key('p', 'w', keyReturn)
+		screen.answer(arrived(done), 'p', 'w', keyReturn)
 		if err := errors.Join(<-done, <-joined); err != nil {
 			t.Fatal(err)
 		}
-		screen.dialog(false)
 		wantBlob(t, store, "a", blob)
 	})
 	t.Run("not needed", func(t *testing.T) {
@@ -212,8 +231,8 @@ func TestPromptForNewKeyring(t *testing.T) {
 	wantErr(t, store.Ready(ctx), ErrLocked)
 	done := make(chan error, 1)
 	go func() { done <- store.Unlock(ctx) }()
-	screen.dialog(true)
-	screen.key('p', 'w', keyTab, 'p', 'w', keyReturn)
+	screen.waitDialog()
+	screen.answer(arrived(done), 'p', 'w', keyTab, 'p', 'w', keyReturn)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}

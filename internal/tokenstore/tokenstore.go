@@ -72,13 +72,13 @@ type Store struct {
 func New(o Options) (*Store, error) {
 	s := &Store{kind: o.Kind, keyring: o.Keyring}
 	if s.keyring == nil {
-		s.keyring = osKeyring{}
+		s.keyring = &osKeyring{}
 	}
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s.gate = newGate(log)
+	s.gate = newGate(log, patience)
 	if o.Kind == KindMemory {
 		s.records, s.locks = newMemory(), newLocks(nil)
 		return s, nil
@@ -95,7 +95,7 @@ func New(o Options) (*Store, error) {
 	case KindKeyring:
 		s.keeper = &keeper{gate: s.gate, find: (&keyringKey{keyring: s.keyring, disk: d}).find}
 	case KindFile:
-		s.keeper = &keeper{gate: newGate(log), find: (&passphraseKey{ask: o.Passphrase, disk: d}).find}
+		s.keeper = &keeper{gate: newGate(log, diligence), find: (&passphraseKey{ask: o.Passphrase, disk: d}).find}
 	default:
 		return nil, fmt.Errorf("token_store %q is not known; use %s, %s or %s", o.Kind, KindKeyring, KindFile, KindMemory)
 	}
@@ -109,9 +109,9 @@ func (s *Store) Load(ctx context.Context, account string) ([]byte, error) {
 	return s.records.load(ctx, account)
 }
 
-// Save replaces the blob of account and is durable when it returns nil; after an
-// error the old record is still there, byte for byte. ctx bounds the wait for the
-// keyring only. An unreadable old record is set aside, not overwritten.
+// Save replaces the blob of account and is durable when it returns nil. After an
+// error or a crash the record is the old one or the new one, whole. ctx bounds the
+// wait for the keyring only. An unreadable old record is set aside, not overwritten.
 func (s *Store) Save(ctx context.Context, account string, blob []byte) error {
 	return s.records.save(ctx, account, blob)
 }
