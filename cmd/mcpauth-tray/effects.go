@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -33,13 +34,15 @@ type world struct {
 	ports    *ports
 	openURL  func(string) error
 
-	draining sync.WaitGroup // sockets given up with requests in flight
+	background sync.WaitGroup // sockets being drained, keyrings being waited for
 
 	mu       sync.Mutex
 	kind     string // of store
 	store    *tokenstore.Store
 	accounts *oauth.Accounts
 	retired  []*oauth.Accounts // of earlier settings, closed with the app
+	serving  map[*service]bool
+	waiting  map[*tokenstore.Store]bool // recheck is under way
 }
 
 func newWorld(log *slog.Logger, stateDir string) (*world, error) {
@@ -47,7 +50,8 @@ func newWorld(log *slog.Logger, stateDir string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &world{log: log, stateDir: stateDir, ports: remembered, openURL: desktop.OpenURL}, nil
+	return &world{log: log, stateDir: stateDir, ports: remembered, openURL: desktop.OpenURL,
+		serving: map[*service]bool{}, waiting: map[*tokenstore.Store]bool{}}, nil
 }
 
 // effects joins the world to the supervisor.
@@ -102,7 +106,7 @@ func oauthClient(p profile.Profile) (*http.Client, error) {
 
 // close waits until requests in flight are answered, and renewals finished and saved.
 func (w *world) close() error {
-	w.draining.Wait()
+	w.background.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
 	w.mu.Lock()
@@ -143,7 +147,7 @@ func (s *socket) Addr() string { return s.listener.Addr() }
 
 func (s *socket) Close() {
 	s.listener.Release()
-	s.world.draining.Go(func() {
+	s.world.background.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err := s.listener.Close(ctx); err != nil {
@@ -173,12 +177,17 @@ func (s *socket) Serve(p profile.Profile, h supervisor.Hooks) (supervisor.Servic
 	if err != nil {
 		return nil, profileFault(err)
 	}
-	return &service{
+	own := &service{
+		world:       s.world,
 		account:     account,
 		store:       store,
 		unmount:     s.listener.Mount(handler),
 		unsubscribe: account.Subscribe(h.Report),
-	}, nil
+	}
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	s.world.serving[own] = true
+	return own, nil
 }
 
 func profileFault(err error) error {
@@ -203,17 +212,46 @@ func readHeaders(p profile.Profile) (http.Header, error) {
 
 // service is one profile, served: an account and a handler on a socket.
 type service struct {
+	world       *world
 	account     *oauth.Account
 	store       *tokenstore.Store
 	unmount     func()
 	unsubscribe func()
 }
 
-func (s *service) Check(ctx context.Context) status.Report { return s.account.Check(ctx) }
+func (s *service) Check(ctx context.Context) status.Report {
+	report := s.account.Check(ctx)
+	if report.Code == status.SecretStoreLocked || report.Code == status.SecretStoreAbsent {
+		s.world.recheck(ctx, s.store)
+	}
+	return report
+}
+
+// recheck looks at every sign-in again as soon as somebody has unlocked the keyring.
+func (w *world) recheck(ctx context.Context, store *tokenstore.Store) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting[store] {
+		return
+	}
+	w.waiting[store] = true
+	w.background.Go(func() {
+		err := store.Wait(ctx)
+		w.mu.Lock()
+		delete(w.waiting, store)
+		serving := maps.Clone(w.serving)
+		w.mu.Unlock()
+		for s := range serving {
+			if err == nil && s.store == store {
+				s.account.Check(ctx)
+			}
+		}
+	})
+}
 
 // SignIn unlocks the keyring first: what lies in it may make the sign-in needless.
 func (s *service) SignIn(ctx context.Context) error {
-	if errors.Is(s.store.Ready(ctx), tokenstore.ErrLocked) {
+	if s.store.Ready(ctx) != nil {
 		if err := s.store.Unlock(ctx); err != nil {
 			return storeError(err)
 		}
@@ -236,4 +274,7 @@ func (s *service) SignOut(ctx context.Context, revoke bool) error {
 func (s *service) Close() {
 	s.unsubscribe()
 	s.unmount()
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	delete(s.world.serving, s)
 }

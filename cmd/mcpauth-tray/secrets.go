@@ -108,7 +108,8 @@ var storeErrors = []struct {
 	{tokenstore.ErrLocked, status.SecretStoreLocked, "the keyring is locked", "Unlock keyring"},
 	{tokenstore.ErrTimeout, status.SecretStoreLocked, "the keyring does not answer", "Unlock keyring"},
 	{tokenstore.ErrAbsent, status.SecretStoreAbsent, "no keyring on this desktop", "Set settings.token_store to file or memory"},
-	{tokenstore.ErrPassphrase, status.SecretStoreLocked, "wrong or missing passphrase", "Set MCPAUTH_PASSPHRASE and restart the app"},
+	{tokenstore.ErrKeyGone, status.SecretStoreAbsent, "the key is gone from the keyring", "Restore the keyring, or sign out and in again"},
+	{tokenstore.ErrPassphrase, status.SecretStoreAbsent, "wrong or missing passphrase", "Set MCPAUTH_PASSPHRASE and restart the app"},
 }
 
 func storeError(err error) error {
