@@ -10,7 +10,7 @@ import (
 )
 
 // Account is one sign-in, shared by the profiles it fits. Its methods may be called
-// from any goroutine. Every error they return is a *Error, or the caller's own context's.
+// from any goroutine. Every error they return is a *Error.
 type Account struct {
 	source source
 

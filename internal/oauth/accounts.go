@@ -40,7 +40,7 @@ var ErrNoRecord = errors.New("no record")
 type Options struct {
 	Store    Store
 	Secret   func(context.Context, profile.Secret) (string, error) // nil: inline values only
-	Client   func(profile.Profile) (*http.Client, error)           // transport for a profile's OAuth calls; nil: own, guarded
+	Client   func(profile.Profile) (*http.Client, error)           // for the transport of a profile's OAuth calls, which is guarded; nil: own
 	Logger   *slog.Logger                                          // nil: discard
 	Settings profile.Settings
 }
@@ -109,20 +109,24 @@ func (s *Accounts) Account(p profile.Profile) (*Account, error) {
 	if !ok {
 		return nil, profileError("sign_in.method "+clean(p.SignIn.Method, 40)+" is not supported", "Use auto, browser, token or none")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := accountKey(p)
-	a := s.accounts[key]
-	if a == nil {
-		a = &Account{subscribers: map[int]func(status.Report){}}
-		a.source = newSource(s, key, a.refresh)
-	}
+	a := s.account(accountKey(p), newSource)
 	if err := a.source.adopt(p); err != nil {
 		return nil, err
 	}
 	a.forget()
-	s.accounts[key] = a
 	return a, nil
+}
+
+func (s *Accounts) account(key string, newSource func(*Accounts, string, func()) source) *Account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.accounts[key]
+	if a == nil {
+		a = &Account{subscribers: map[int]func(status.Report){}}
+		a.source = newSource(s, key, a.refresh)
+		s.accounts[key] = a
+	}
+	return a
 }
 
 // sources makes the source of each sign_in.method.

@@ -58,7 +58,7 @@ func checkPKCE(f *found) error {
 }
 
 // url is where the browser is sent. It is parsed and written anew, so that nothing of a
-// foreign string reaches the browser as it came (CVE-2025-6514).
+// foreign string reaches the browser as it came.
 func (r *request) url() (string, error) {
 	base, err := r.found.web.fence.url("authorization_endpoint", r.found.meta.authorization)
 	if err != nil {

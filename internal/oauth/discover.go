@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
@@ -17,12 +18,19 @@ type found struct {
 	resource string   // RFC 8707, byte for byte; empty: none is sent
 	scopes   []string // empty: none are asked for
 	note     string
+
+	ownRedirect string // to register for a client of the operator's own
 }
+
+// discoverTime bounds all of it: people wait.
+const discoverTime = time.Minute
 
 // discover finds out where p's target has people sign in. An issuer in the profile stands
 // for itself: then the target is not asked at all. scopes are the configured ones, nil
 // for none.
 func discover(ctx context.Context, w *web, p profile.Profile, scopes []string) (*found, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoverTime)
+	defer cancel()
 	f := &found{web: w, profile: p}
 	var err error
 	switch {
@@ -101,7 +109,7 @@ func (f *found) byTarget(ctx context.Context) error {
 // firstServer takes the first authorization server whose metadata can be used, trusted
 // ones before others (RFC 9728 §7.6 leaves the choice to the client).
 func (f *found) firstServer(ctx context.Context, servers []string) error {
-	const most = 8
+	const most = 4
 	trusted := f.profile.SignIn.TrustedIssuers
 	servers = slices.Clone(servers[:min(len(servers), most)])
 	slices.SortStableFunc(servers, func(a, b string) int {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (d *doors) expect(redirect *url.URL, v *visit) (*url.URL, error) {
 	if port == "0" {
 		at.Host = net.JoinHostPort(redirect.Hostname(), dr.port)
 	}
-	v.door, v.path, v.host = dr, max(at.EscapedPath(), "/"), at.Host
+	v.door, v.path, v.host = dr, cmp.Or(at.EscapedPath(), "/"), at.Host
 	dr.visits[v] = true
 	return &at, nil
 }

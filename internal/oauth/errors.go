@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -45,7 +46,7 @@ func profileError(detail, action string) *Error {
 }
 
 func refusedBy(detail, action string) *Error {
-	return &Error{Code: status.ProviderRefused, Summary: "The provider's settings do not fit", Detail: detail, Action: action}
+	return &Error{Code: status.ProviderRefused, Summary: "The sign-in cannot be set up", Detail: detail, Action: action}
 }
 
 // storeTrouble is what a Store said, as it is told to people.
@@ -127,8 +128,10 @@ func reason(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
-	case errors.As(err, &dns):
+	case errors.As(err, &dns) && dns.IsNotFound:
 		return "its name is not known here"
+	case errors.As(err, &dns):
+		return "its name could not be looked up"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "it did not answer in time"
 	}
@@ -136,8 +139,13 @@ func reason(err error) string {
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	return clean(err.Error(), 160)
+	return clean(withoutURLs(err.Error()), 160)
 }
+
+var urls = regexp.MustCompile(`https?://[^\s"']+`)
+
+// withoutURLs leaves of each URL in a library's message the host.
+func withoutURLs(s string) string { return urls.ReplaceAllStringFunc(s, hostOf) }
 
 // clean makes foreign text fit for one line of a person's screen: printable characters
 // only, at most n of them.

@@ -84,6 +84,9 @@ func (g *grant) adopt(p profile.Profile) error {
 		}
 		g.web = w
 		g.target = targetUnknown
+		if g.rec == nil || g.rec.bound(p) != nil {
+			g.unsaved = nil
+		}
 		g.loaded = g.unsaved != nil
 	}
 	g.profile = p
@@ -96,13 +99,12 @@ func (g *grant) adopt(p profile.Profile) error {
 func (g *grant) configuredScopes() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var all []string
+	named, all := false, []string{}
 	for _, name := range slices.Sorted(maps.Keys(g.scopes)) {
-		if list := g.scopes[name]; list != nil {
-			all = append(append([]string{}, all...), list...)
-		}
+		named = named || g.scopes[name] != nil
+		all = append(all, g.scopes[name]...)
 	}
-	if all == nil {
+	if !named {
 		return nil
 	}
 	return append([]string{}, unionScopes(all)...)
@@ -149,7 +151,9 @@ func (g *grant) token(ctx context.Context) (Token, error) {
 		if err := g.once(ctx, "renew", g.renew); err != nil {
 			return g.stillGood(err)
 		}
-		t, _, err = g.current(wallNow())
+		if t, next, err = g.current(wallNow()); next == renewFirst {
+			return g.stillGood(&Error{Code: status.IDPUnavailable, Summary: "The provider's tokens end at once"})
+		}
 	}
 	return t, err
 }
@@ -186,7 +190,7 @@ func (g *grant) current(now time.Time) (Token, step, error) {
 		return Token{}, stepNone, nil
 	case r == nil:
 		return Token{}, stepNone, g.orRunning(g.needed())
-	case r.livesPast(now.Add(shortestAhead)) && r.Access != g.bad:
+	case r.livesPast(now.Add(r.lastMoments())) && r.Access != g.bad:
 		if at := r.renewAt(); !at.IsZero() && !now.Before(at) && g.trouble.quiet(now, true) == nil {
 			return r.token(), renewBehind, nil
 		}
@@ -269,7 +273,7 @@ func (g *grant) load(ctx context.Context) error {
 	rec, lost, err := g.read(ctx)
 	g.mu.Lock()
 	if err != nil {
-		g.trouble.note(storeTrouble(err), wallNow())
+		g.trouble.note(patient(storeTrouble(err)), wallNow())
 	} else if !g.loaded {
 		g.loaded, g.rec, g.lost = true, rec, lost
 		g.trouble = trouble{}
@@ -298,7 +302,7 @@ func (g *grant) read(ctx context.Context) (*record, *Error, error) {
 	}
 	if err != nil {
 		return nil, &Error{Code: status.NotSignedIn, Summary: "Sign-in needed",
-			Detail: "the stored sign-in is not used: " + err.Error(), Action: signInAction(p)}, nil
+			Detail: "the stored sign-in is not used: " + err.Error(), Action: signInAction(p), Err: err}, nil
 	}
 	return rec, nil, nil
 }
@@ -329,4 +333,8 @@ func (g *grant) check(ctx context.Context) {
 	}
 }
 
-func (g *grant) close() { g.way().close() }
+func (g *grant) close() {
+	if w := g.way(); w != nil {
+		w.close()
+	}
+}

@@ -41,6 +41,9 @@ func resourceForms(target *url.URL, named string) []string {
 
 // findResource returns the target's metadata, nil when there is none.
 func (w *web) findResource(ctx context.Context, target *url.URL, named string) (*protectedResource, error) {
+	if _, err := w.fence.url("resource_metadata", named); err != nil {
+		named = "" // not asked; the well-known places still count
+	}
 	for _, form := range resourceForms(target, named) {
 		r, err := w.getJSON(ctx, "resource_metadata", form)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -62,6 +63,9 @@ func (r *record) String() string {
 // Format is String for every verb.
 func (r *record) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.String()) }
 
+// LogValue is String.
+func (r *record) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
 func (r *record) clone() *record {
 	c := *r
 	return &c
@@ -86,8 +90,8 @@ func decodeRecord(blob []byte) (*record, error) {
 // Renewal times.
 const (
 	longestAhead  = 5 * time.Minute
-	shortestAhead = 10 * time.Second // in these last seconds a caller waits for the renewal
-	longestUnseen = 24 * time.Hour   // a longer life is not believed without a look
+	shortestAhead = 10 * time.Second
+	longestUnseen = 24 * time.Hour // a longer life is not believed without a look
 )
 
 // renewAt is when the record should be renewed in the background; zero for never.
@@ -96,11 +100,17 @@ func (r *record) renewAt() time.Time {
 		return time.Time{}
 	}
 	life := r.Expires.Sub(r.Obtained)
-	at := r.Expires.Add(-max(shortestAhead, min(longestAhead, life/5)))
+	at := r.Expires.Add(-max(r.lastMoments(), min(longestAhead, life/5)))
 	if latest := r.Obtained.Add(longestUnseen); at.After(latest) {
 		return latest
 	}
 	return at
+}
+
+// lastMoments is how long before its end a token is no longer handed out while another may
+// be had: a request takes its time to arrive.
+func (r *record) lastMoments() time.Duration {
+	return max(0, min(shortestAhead, r.Expires.Sub(r.Obtained)/2))
 }
 
 func (r *record) renewable() bool { return r.State == stateLive && r.Refresh != "" }

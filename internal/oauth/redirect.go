@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,15 +19,20 @@ func (g *grant) redirectFor(f *found) (*url.URL, error) {
 	if fixed := f.profile.SignIn.RedirectURL; fixed != "" {
 		return checkRedirect(fixed)
 	}
-	settings := g.s.currentSettings()
-	host, path := settings.RedirectHost, "/callback"
-	if host == "" {
-		host = "localhost"
-	}
+	own := g.ownRedirect(f)
 	if f.profile.SignIn.ClientID == "" {
-		path += "/" + digest(f.meta.issuer)[:8]
+		own += "/" + digest(f.meta.issuer)[:8]
 	}
-	return checkRedirect("http://" + net.JoinHostPort(host, strconv.Itoa(settings.RedirectPort)) + path)
+	return checkRedirect(own)
+}
+
+// ownRedirect is the redirect URI of a client that somebody registered by hand.
+func (g *grant) ownRedirect(f *found) string {
+	if fixed := f.profile.SignIn.RedirectURL; fixed != "" {
+		return fixed
+	}
+	settings := g.s.currentSettings()
+	return "http://" + net.JoinHostPort(cmp.Or(settings.RedirectHost, "localhost"), strconv.Itoa(settings.RedirectPort)) + "/callback"
 }
 
 // receiveAt opens the port the browser will come back to. When it is busy, only a client
@@ -36,7 +42,8 @@ func (g *grant) receiveAt(f *found, a *attempt) (*visit, *url.URL, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := g.checkClient(f, wanted); err != nil {
+	f.ownRedirect = g.ownRedirect(f)
+	if err := checkClient(f); err != nil {
 		return nil, nil, err
 	}
 	v := newVisit(rand.Text(), a.life, func() { g.sawStranger(a) })
@@ -65,15 +72,15 @@ func (g *grant) sawStranger(a *attempt) {
 }
 
 // checkClient finds out early that there is no way to a client.
-func (g *grant) checkClient(f *found, redirect *url.URL) error {
+func checkClient(f *found) error {
 	si := f.profile.SignIn
 	switch {
 	case si.ClientID != "":
 		return nil
 	case si.Registration == profile.RegistrationStatic:
-		return needsClient(f.profile, "sign_in.registration is static, but there is no client_id", redirect.String())
+		return needsClient(f, "sign_in.registration is static, but there is no client_id")
 	case f.meta.registration == "":
-		return needsClient(f.profile, hostOf(f.meta.authorization)+" does not register clients by itself", redirect.String())
+		return needsClient(f, hostOf(f.meta.authorization)+" does not register clients by itself")
 	}
 	return nil
 }

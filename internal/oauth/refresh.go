@@ -27,9 +27,12 @@ const (
 func (g *grant) renew(ctx context.Context) error {
 	err := g.renewLocked(ctx)
 	g.mu.Lock()
-	if e := asErrorOrNil(err); e == nil || e.Code == status.NotSignedIn {
+	switch e := asErrorOrNil(err); {
+	case e == nil:
+		g.trouble, g.lost = trouble{}, nil
+	case e.Code == status.NotSignedIn:
 		g.trouble = trouble{}
-	} else {
+	default:
 		g.trouble.note(patient(e), wallNow())
 		g.s.log.Warn("renewing failed", "profile", g.profile.Name, "code", e.Code, "error", e.Summary)
 	}
@@ -62,7 +65,7 @@ func (g *grant) renewLocked(ctx context.Context) error {
 			RetryAfter: saveEvery, Err: err}
 	}
 	a, failed := g.send(ctx, rec)
-	return g.settle(ctx, rec, &a, failed, interrupted)
+	return g.settle(rec, &a, failed, interrupted)
 }
 
 // reread takes over what is stored: another process may have renewed it, or signed out. due
@@ -91,7 +94,7 @@ func (g *grant) reread(ctx context.Context) (rec *record, due bool, err error) {
 	}
 	now := wallNow()
 	at := rec.renewAt()
-	fresh := rec.Access != g.bad && rec.livesPast(now.Add(shortestAhead)) && (at.IsZero() || now.Before(at))
+	fresh := rec.Access != g.bad && rec.livesPast(now.Add(rec.lastMoments())) && (at.IsZero() || now.Before(at))
 	return rec, rec.renewable() && !fresh, nil
 }
 
@@ -101,6 +104,16 @@ func (g *grant) adoptLocked(rec *record) {
 		g.bad = ""
 	}
 	g.rec, g.loaded = rec, true
+}
+
+func (g *grant) adoptUnlessUnsaved(rec *record) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.unsaved != nil {
+		return false
+	}
+	g.adoptLocked(rec)
+	return true
 }
 
 func (g *grant) isBad(rec *record) bool {
@@ -160,7 +173,11 @@ func (g *grant) send(ctx context.Context, rec *record) (tokenAnswer, *failure) {
 	case <-ctx.Done():
 		return a, failed
 	}
-	return w.post(ctx, rec.TokenEndpoint, c, refreshForm(rec, p))
+	a, failed = w.post(ctx, rec.TokenEndpoint, c, refreshForm(rec, p))
+	if failed != nil {
+		failed.lost = true // the first one's, if not this one's
+	}
+	return a, failed
 }
 
 func refreshForm(rec *record, p profile.Profile) url.Values {
@@ -186,18 +203,21 @@ func (g *grant) clientOf(ctx context.Context, rec *record) (client, error) {
 }
 
 // settle draws the consequences of an answer, the lock still held.
-func (g *grant) settle(ctx context.Context, rec *record, a *tokenAnswer, failed *failure, interrupted time.Time) error {
+func (g *grant) settle(rec *record, a *tokenAnswer, failed *failure, interrupted time.Time) error {
 	if failed == nil || a.usableRefresh() != "" && a.usableRefresh() != rec.Refresh {
 		g.put(rec.with(a, wallNow()))
 		if failed == nil {
+			g.mu.Lock()
+			g.bad = "" // even if it is the same again: the provider vouches for it
+			g.mu.Unlock()
 			g.s.log.Info("sign-in renewed", "host", hostOf(rec.TokenEndpoint))
 			return nil
 		}
 		return failed.err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	ctx, cancel := context.WithTimeout(g.s.ctx, saveTime)
 	defer cancel()
-	if failed.told {
+	if failed.told || failed.unsent && !failed.lost && interrupted.IsZero() {
 		g.dropIntent(ctx)
 	}
 	switch {
@@ -213,8 +233,11 @@ func (g *grant) settle(ctx context.Context, rec *record, a *tokenAnswer, failed 
 }
 
 func endedWhy(f *failure, interrupted time.Time) string {
-	if !interrupted.IsZero() {
+	switch {
+	case !interrupted.IsZero():
 		return "the sign-in was interrupted while renewing at " + interrupted.Local().Format("15:04")
+	case f.lost:
+		return "the provider's answer to a renewal was lost on the way, and the sign-in with it"
 	}
 	return "the provider has ended the sign-in (" + clean(f.code, 40) + ")"
 }
@@ -223,10 +246,7 @@ func endedWhy(f *failure, interrupted time.Time) string {
 // otherwise somebody renewed it meanwhile. The dead record is kept.
 func (g *grant) end(ctx context.Context, rec *record, why string) error {
 	stored, _, err := g.read(ctx)
-	if err == nil && stored != nil && stored.Gen > rec.Gen && stored.Refresh != rec.Refresh {
-		g.mu.Lock()
-		g.adoptLocked(stored)
-		g.mu.Unlock()
+	if err == nil && stored != nil && stored.Refresh != rec.Refresh && g.adoptUnlessUnsaved(stored) {
 		return nil
 	}
 	dead := *rec

@@ -65,7 +65,7 @@ func (g *grant) judge(t Token, c bearerChallenge) (reaction, error) {
 	case rec == nil || rec.Access != t.Value:
 		return useCurrent, nil
 	case !rec.renewable():
-		g.storms.trip(now, "it does not accept the token any more, which cannot be renewed")
+		g.storms.trip(now)
 		return useCurrent, g.orRunning(g.rejected(now))
 	case g.bad == rec.Access:
 		if wait := g.trouble.quiet(now, false); wait != nil {
@@ -83,13 +83,17 @@ func (g *grant) judge(t Token, c bearerChallenge) (reaction, error) {
 
 // rejected is the error while an upstream refuses what the provider issues.
 func (g *grant) rejected(now time.Time) *Error {
-	return &Error{
+	e := &Error{
 		Code:       status.CredentialsRejected,
 		Summary:    hostOf(g.profile.Target) + " refuses this sign-in",
-		Detail:     g.storms.reason(),
+		Detail:     "it answers 401 to every new token",
 		Action:     signInAction(g.profile),
 		RetryAfter: max(g.storms.open(now), forcedEvery),
 	}
+	if g.rec != nil && !g.rec.renewable() {
+		e.Code, e.Detail = status.NotSignedIn, "it does not accept the token any more, which cannot be renewed"
+	}
+	return e
 }
 
 // moreRights notes scopes a request would need; only a person can grant them.

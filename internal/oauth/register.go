@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -39,6 +38,17 @@ func (r *registration) client() client {
 	return client{id: r.ClientID, secret: r.Secret, method: r.Method, dynamic: true}
 }
 
+// fits reports whether r, nil for none, can be used again with those scopes.
+func (r *registration) fits(scopes []string, now time.Time) bool {
+	switch {
+	case r == nil, len(r.Scopes) > 0 && !covers(r.Scopes, scopes), !r.Expires.IsZero() && !now.Before(r.Expires):
+		return false
+	case r.Doubted:
+		return now.Sub(r.Reregistered) < reregisterEvery
+	}
+	return true
+}
+
 func registrationKey(issuer, redirect string) string { return "client-" + digest(issuer, redirect) }
 
 // registered returns the client to sign in with at f's server, registering one when there
@@ -55,10 +65,7 @@ func (g *grant) registered(ctx context.Context, f *found, redirect string, keep 
 		return client{}, false, err
 	}
 	now := wallNow()
-	again := old != nil && old.Doubted
-	fits := old != nil && covers(old.Scopes, f.scopes) || old != nil && len(old.Scopes) == 0
-	fits = fits && (old.Expires.IsZero() || now.Before(old.Expires))
-	if fits && (!again || now.Sub(old.Reregistered) < reregisterEvery) {
+	if old.fits(f.scopes, now) {
 		return old.client(), true, nil
 	}
 	fresh, err := f.web.register(ctx, f, redirect)
@@ -66,10 +73,11 @@ func (g *grant) registered(ctx context.Context, f *found, redirect string, keep 
 		return client{}, false, err
 	}
 	g.s.log.Info("client registered", "host", hostOf(f.meta.registration))
-	if again {
-		fresh.Reregistered = now
-	} else if old != nil {
+	if old != nil {
 		fresh.Reregistered = old.Reregistered
+		if old.Doubted {
+			fresh.Reregistered = now
+		}
 	}
 	if keep {
 		err = g.saveRegistration(ctx, key, fresh)
@@ -151,10 +159,10 @@ func (w *web) register(ctx context.Context, f *found, redirect string) (*registr
 		if err == nil && d.text("error") != "" {
 			why = "it says " + clean(d.text("error"), 40) + " " + clean(d.text("error_description"), 160)
 		}
-		return nil, needsClient(f.profile, host+" did not register a client: "+strings.TrimSpace(why), redirect)
+		return nil, needsClient(f, host+" did not register a client: "+strings.TrimSpace(why))
 	}
 	if err != nil {
-		return nil, needsClient(f.profile, host+" did not register a client: "+err.Error(), redirect)
+		return nil, needsClient(f, host+" did not register a client: "+err.Error())
 	}
 	return readRegistration(d, f, redirect)
 }
@@ -199,10 +207,10 @@ func readRegistration(d document, f *found, redirect string) (*registration, err
 	}
 	const longest = 4 << 10
 	if !sendable(r.ClientID) || len(r.ClientID) > longest || len(r.Secret) > longest {
-		return nil, needsClient(f.profile, host+" registered a client that cannot be used", redirect)
+		return nil, needsClient(f, host+" registered a client that cannot be used")
 	}
 	if uris := d.list("redirect_uris"); uris != nil && !slices.ContainsFunc(uris, func(u string) bool { return sameRedirect(u, redirect) }) {
-		return nil, needsClient(f.profile, host+" registered another redirect URI", redirect)
+		return nil, needsClient(f, host+" registered another redirect URI")
 	}
 	if r.Method == "" || r.Method != authNone && r.Secret == "" {
 		r.Method = authNone
@@ -211,7 +219,7 @@ func readRegistration(d document, f *found, redirect string) (*registration, err
 		}
 	}
 	if !slices.Contains([]string{authNone, authPost, authBasic}, r.Method) {
-		return nil, needsClient(f.profile, host+" wants clients to use "+clean(r.Method, 40), redirect)
+		return nil, needsClient(f, host+" wants clients to use "+clean(r.Method, 40))
 	}
 	var expires float64
 	if json.Unmarshal(d["client_secret_expires_at"], &expires) == nil && expires > 0 && r.Secret != "" {
@@ -232,12 +240,12 @@ func sameRedirect(a, b string) bool {
 }
 
 // needsClient says what to register where, and which keys to set.
-func needsClient(p profile.Profile, why, redirect string) *Error {
+func needsClient(f *found, why string) *Error {
 	return &Error{
 		Code:    status.ProviderRefused,
 		Summary: "This provider needs a client of your own",
 		Detail:  why,
 		Action: fmt.Sprintf("Register a native client with redirect URI %s at the provider, then set sign_in.client_id (and client_secret_file) of profile %s",
-			redirect, p.Name),
+			f.ownRedirect, f.profile.Name),
 	}
 }

@@ -18,6 +18,7 @@ type attempt struct {
 	longer chan struct{} // a person asked for a fresh link
 
 	waiters int
+	ending  bool   // cancelled
 	visit   *visit // nil until a person can be sent to the provider
 	life    time.Duration
 	prompt  *status.Prompt
@@ -44,7 +45,7 @@ func (a *attempt) freshLink() {
 
 // signIn is Account.SignIn.
 func (g *grant) signIn(ctx context.Context) error {
-	a, err := g.join()
+	a, err := g.join(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,13 +66,28 @@ func cancelled(err error) *Error {
 	return &Error{Code: status.NotSignedIn, Summary: "The sign-in was cancelled", Action: "Sign in again when you like", Err: err}
 }
 
-// join starts a sign-in, or has the one under way make a fresh link.
-func (g *grant) join() (*attempt, error) {
+// join starts a sign-in, or has the one under way make a fresh link. One that was cancelled
+// is awaited first.
+func (g *grant) join(ctx context.Context) (*attempt, error) {
+	for {
+		a, err := g.enter()
+		if a == nil || !a.ending {
+			return a, err
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return nil, cancelled(ctx.Err())
+		}
+	}
+}
+
+func (g *grant) enter() (*attempt, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if a := g.attempt; a != nil {
 		a.waiters++
-		if a.visit != nil {
+		if a.visit != nil && !a.ending {
 			a.freshLink()
 		}
 		return a, nil
@@ -100,6 +116,7 @@ func (g *grant) leave(a *attempt) (last bool) {
 	if a.waiters--; a.waiters > 0 {
 		return false
 	}
+	a.ending = true
 	a.cancel()
 	return true
 }
@@ -127,7 +144,7 @@ func (g *grant) run(ctx context.Context, a *attempt) {
 
 // seek finds the provider, sends a person there, and stores what comes of it.
 func (g *grant) seek(ctx context.Context, a *attempt) (err error) {
-	if err := g.ensureLoaded(ctx); err != nil {
+	if err := g.mayStore(ctx); err != nil {
 		return err
 	}
 	f, err := discover(ctx, g.way(), g.present(), g.configuredScopes())
@@ -158,7 +175,7 @@ func (g *grant) seek(ctx context.Context, a *attempt) (err error) {
 	answer, err := a.wait(ctx)
 	if err != nil {
 		if reused && v.entered() {
-			g.doubt(context.WithoutCancel(ctx), f.meta.issuer, r.redirect, c.id)
+			g.doubt(g.s.ctx, f.meta.issuer, r.redirect, c.id)
 		}
 		return err
 	}
@@ -167,6 +184,22 @@ func (g *grant) seek(ctx context.Context, a *attempt) (err error) {
 		return err
 	}
 	return g.redeem(ctx, r, code)
+}
+
+// mayStore finds out before anybody is bothered whether a sign-in could be stored. What a
+// newer version wrote is not overwritten.
+func (g *grant) mayStore(ctx context.Context) error {
+	if err := g.ensureLoaded(ctx); err != nil {
+		return err
+	}
+	_, lost, err := g.read(ctx)
+	switch {
+	case err != nil:
+		return storeTrouble(err)
+	case lost != nil && errors.Is(lost, errNewerRecord):
+		return &Error{Code: status.SignInFailed, Summary: "The stored sign-in is from a newer version", Action: "Update mcpauth-tray, or sign out first"}
+	}
+	return nil
 }
 
 // addRights asks also for what was granted before and what a request lacked since.
@@ -235,10 +268,10 @@ func (g *grant) redeem(ctx context.Context, r *request, code string) error {
 	}
 	subject, err := r.whoSignedIn(ctx, &answer)
 	if err != nil {
-		f.web.revokeQuietly(ctx, f.meta.revocation, c, answer.refresh, answer.access)
+		f.web.revokeQuietly(g.s.ctx, f.meta.revocation, c, answer.refresh, answer.access)
 		return err
 	}
-	return g.commit(ctx, r.record(&answer, subject), f.note)
+	return g.commit(r.record(&answer, subject), f.note)
 }
 
 var failureActions = map[verdict]string{
@@ -263,9 +296,12 @@ func (r *request) record(a *tokenAnswer, subject string) *record {
 	return rec.with(a, wallNow())
 }
 
-// commit stores a new grant in place of the old one.
-func (g *grant) commit(ctx context.Context, rec *record, note string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
+// commit stores a new grant in place of the old one. From here on nobody cancels.
+func (g *grant) commit(rec *record, note string) error {
+	if err := rec.bound(g.present()); err != nil {
+		return &Error{Code: status.SignInFailed, Summary: "The profile was changed during the sign-in", Detail: err.Error(), Action: "Sign in again"}
+	}
+	ctx, cancel := context.WithTimeout(g.s.ctx, lockTime)
 	defer cancel()
 	unlock, lockErr := g.s.store.Lock(ctx, g.key)
 	if lockErr == nil {

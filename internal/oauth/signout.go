@@ -49,6 +49,7 @@ func (g *grant) endAttempt(ctx context.Context) error {
 	g.mu.Lock()
 	a := g.attempt
 	if a != nil {
+		a.ending = true
 		a.cancel()
 	}
 	g.mu.Unlock()
@@ -59,7 +60,7 @@ func (g *grant) endAttempt(ctx context.Context) error {
 	case <-a.done:
 		return nil
 	case <-ctx.Done():
-		return asError(ctx.Err())
+		return &Error{Code: status.Busy, Summary: "A sign-in is still being ended", Action: "Try again", Err: ctx.Err()}
 	}
 }
 

@@ -46,6 +46,7 @@ const (
 type failure struct {
 	verdict verdict
 	told    bool // the server itself said no
+	unsent  bool // nothing reached the server
 	lost    bool // the request may have been acted upon and the answer gone missing
 	code    string
 	err     *Error
@@ -90,11 +91,11 @@ func (w *web) post(ctx context.Context, endpoint string, c client, form url.Valu
 	host := hostOf(endpoint)
 	r, err := w.credentialed(ctx, "token_endpoint", endpoint, c, form)
 	if err != nil {
-		return tokenAnswer{}, &failure{verdict: configured, err: unaskable(host, status.IDPUnavailable, err)}
+		return tokenAnswer{}, &failure{verdict: configured, unsent: true, err: unaskable(host, status.IDPUnavailable, err)}
 	}
 	reply, err := w.do(r, tokenLimit, false)
 	if err != nil {
-		f := &failure{lost: mayBeSent(err), err: unreachable(host, status.IDPUnavailable, err)}
+		f := &failure{lost: mayBeSent(err), unsent: !mayBeSent(err), err: unreachable(host, status.IDPUnavailable, err)}
 		if f.err.Code == status.ProviderRefused {
 			f.verdict = configured
 		} else if isTLS(err) {

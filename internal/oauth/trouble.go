@@ -86,7 +86,6 @@ func (l *limiter) allow(now time.Time, most int, window time.Duration) bool {
 type breaker struct {
 	minute, window limiter
 	until          time.Time // no token is handed out or renewed before
-	why            string
 }
 
 // open is how long no token is handed out or renewed, 0 when the breaker is shut.
@@ -104,17 +103,10 @@ func (b *breaker) allow(now time.Time) bool {
 		return false
 	}
 	if !b.window.allow(now, forcedMost, forcedWindow) {
-		b.trip(now, "")
+		b.trip(now)
 		return false
 	}
 	return true
 }
 
-func (b *breaker) trip(now time.Time, why string) { b.until, b.why = now.Add(forcedWindow), why }
-
-func (b *breaker) reason() string {
-	if b.why == "" {
-		return "it answers 401 to every new token"
-	}
-	return b.why
-}
+func (b *breaker) trip(now time.Time) { b.until = now.Add(forcedWindow) }

@@ -36,36 +36,47 @@ type web struct {
 	proxied   func(*http.Request) (*url.URL, error) // nil: not known
 }
 
-// newWeb is p's way out: its CA file, its proxy, and a dialler behind the fence.
+// newWeb is p's way out, behind the fence. It goes by p's CA file and proxy, or by given's
+// transport. A RoundTripper that is no *http.Transport is used as it is.
 func newWeb(p profile.Profile, given *http.Client) (*web, error) {
 	w := &web{fence: newFence(p)}
-	if given != nil {
-		w.transport = given.Transport
-		if w.transport == nil {
-			w.transport = http.DefaultTransport
+	if given != nil && given.Transport != nil {
+		t, ok := given.Transport.(*http.Transport)
+		if !ok {
+			w.transport = given.Transport
+			return w, nil
 		}
+		w.guard(t.Clone())
 		return w, nil
 	}
 	roots, err := rootsWith(p.TLS.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	var proxies proxyHosts
-	w.proxied, err = proxies.choose(p.Proxy)
+	via, err := proxyFor(p.Proxy)
 	if err != nil {
 		return nil, err
 	}
-	w.transport = &http.Transport{
-		Proxy:                  w.proxied,
-		DialContext:            dialler(w.fence, &proxies),
+	w.guard(&http.Transport{
+		Proxy:                  via,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		IdleConnTimeout:        30 * time.Second,
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
-	}
+	})
 	return w, nil
+}
+
+// guard puts the fence around every connection of t.
+func (w *web) guard(t *http.Transport) {
+	proxies := &proxyHosts{pick: t.Proxy, hosts: map[string]bool{}}
+	w.proxied = proxies.choose
+	t.Proxy = w.proxied
+	t.DialContext = dialler(w.fence, proxies, t.DialContext)
+	t.DialTLSContext = nil
+	w.transport = t
 }
 
 func rootsWith(file string) (*x509.CertPool, error) {
@@ -86,24 +97,42 @@ func rootsWith(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// dialler connects to hosts the operator typed, and to proxies, wherever they are; to
-// others only where the fence admits the resolved address.
-func dialler(f *fence, proxies *proxyHosts) func(context.Context, string, string) (net.Conn, error) {
+// dialler connects to hosts the operator typed, and to proxies, wherever they are and in
+// the way given; to others only where the fence admits the resolved address.
+func dialler(f *fence, proxies *proxyHosts, given func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
 		}
-		if !proxies.has(address) {
+		own := f.typed[hostKey(host)] || proxies.has(address)
+		if own && given != nil {
+			return given(ctx, network, address)
+		}
+		d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+		if !own {
 			d.Control = func(_, resolved string, _ syscall.RawConn) error { return f.dialled(host, resolved) }
 		}
 		return d.DialContext(ctx, network, address)
 	}
 }
 
+// proxyFor is the proxy function of a profile's proxy_url, or that of the environment.
+func proxyFor(fixed string) (func(*http.Request) (*url.URL, error), error) {
+	if fixed == "" {
+		return http.ProxyFromEnvironment, nil
+	}
+	u, err := url.Parse(fixed)
+	if err != nil || u.Host == "" {
+		return nil, profileError("proxy_url is not a URL", "Write it like http://proxy.example.com:3128")
+	}
+	return http.ProxyURL(u), nil
+}
+
 // proxyHosts remembers the proxies in use: they are the operator's, wherever they lie.
 type proxyHosts struct {
+	pick func(*http.Request) (*url.URL, error) // nil: no proxy
+
 	mu    sync.Mutex
 	hosts map[string]bool // host:port
 }
@@ -114,32 +143,19 @@ func (h *proxyHosts) has(address string) bool {
 	return h.hosts[address]
 }
 
-// choose returns the proxy function for a profile's proxy_url, or that of the environment.
-func (h *proxyHosts) choose(fixed string) (func(*http.Request) (*url.URL, error), error) {
-	pick := http.ProxyFromEnvironment
-	if fixed != "" {
-		u, err := url.Parse(fixed)
-		if err != nil || u.Host == "" {
-			return nil, profileError("proxy_url is not a URL", "Write it like http://proxy.example.com:3128")
-		}
-		pick = http.ProxyURL(u)
+// choose picks the proxy of a request; for this machine there is none.
+func (h *proxyHosts) choose(r *http.Request) (*url.URL, error) {
+	if h.pick == nil || isLoopbackHost(hostKey(r.URL.Hostname())) {
+		return nil, nil
 	}
-	return func(r *http.Request) (*url.URL, error) {
-		if isLoopbackHost(hostKey(r.URL.Hostname())) {
-			return nil, nil
-		}
-		u, err := pick(r)
-		if err != nil || u == nil {
-			return u, err
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.hosts == nil {
-			h.hosts = map[string]bool{}
-		}
-		h.hosts[net.JoinHostPort(u.Hostname(), portOf(u))] = true
-		return u, nil
-	}, nil
+	u, err := h.pick(r)
+	if err != nil || u == nil {
+		return u, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hosts[net.JoinHostPort(u.Hostname(), portOf(u))] = true
+	return u, nil
 }
 
 var defaultPorts = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}

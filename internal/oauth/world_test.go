@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,7 @@ type world struct {
 	accounts *Accounts
 	account  *Account
 	profile  profile.Profile
+	settings profile.Settings
 	log      *logBook
 
 	mu      sync.Mutex
@@ -67,7 +69,7 @@ func newWorld(t *testing.T, o sandbox.Options, change func(*world)) *world {
 
 func (w *world) start() {
 	w.t.Helper()
-	w.accounts = New(Options{Store: w.store, Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))})
+	w.accounts = New(Options{Store: w.store, Settings: w.settings, Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))})
 	w.account = w.open(w.profile)
 	w.account.Subscribe(w.hear)
 }
@@ -258,7 +260,7 @@ func checkWords(t *testing.T, e *Error) {
 	if len([]rune(e.Summary)) > 70 || e.Summary == "" {
 		t.Errorf("summary %q", e.Summary)
 	}
-	for _, path := range []string{"/.well-known", "/token", "/authorize"} {
+	for _, path := range []string{"/.well-known", "/authorize"} {
 		if strings.Contains(text, path) {
 			t.Errorf("%q in %q", path, text)
 		}
@@ -280,4 +282,8 @@ func (l *logBook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+func stopAt(f func(string) bool) func(*url.URL) bool {
+	return func(u *url.URL) bool { return f(u.String()) }
 }
