@@ -88,20 +88,10 @@ func (w *world) configure(s profile.Settings) error {
 	w.accounts = oauth.New(oauth.Options{
 		Store:    sealed{store},
 		Secret:   func(ctx context.Context, s profile.Secret) (string, error) { return readSecret(ctx, store, s) },
-		Client:   oauthClient,
 		Logger:   w.log,
 		Settings: s,
 	})
 	return nil
-}
-
-// oauthClient makes a profile's proxy and CA count for its authorization server too.
-func oauthClient(p profile.Profile) (*http.Client, error) {
-	transport, err := proxy.Transport(p)
-	if err != nil {
-		return nil, err
-	}
-	return &http.Client{Transport: transport}, nil
 }
 
 // close waits until requests in flight are answered, and renewals finished and saved.
