@@ -38,7 +38,7 @@ func (h *Handler) answersItself(w http.ResponseWriter, r *http.Request) bool {
 
 // refuse answers a request the guard did not let in. Nothing of its body is read.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *guard.Refusal) {
-	h.answer(w, r, nil, ofGuard(refusal))
+	h.answer(w, r, slog.LevelInfo, nil, ofGuard(refusal))
 }
 
 // turnAway answers a caller the guard did not let in. It may be a web page that reads
@@ -49,18 +49,20 @@ func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, refusal *guar
 	f.write(w, nil, source, "", ref)
 }
 
-// fail answers a request that was let in but cannot be served.
+// fail answers a request that was let in but cannot be served. A client that went away
+// is no failure. Its request is answered all the same: net/http would say 200 for us.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, body []byte, f *failure) {
 	if r.Context().Err() != nil {
-		return // nobody is there to read it
+		h.answer(w, r, slog.LevelDebug, body, f)
+		return
 	}
 	h.counters.failed()
-	h.answer(w, r, body, f)
+	h.answer(w, r, slog.LevelInfo, body, f)
 }
 
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, body []byte, f *failure) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, level slog.Level, body []byte, f *failure) {
 	ref := reference()
-	h.note(r, slog.LevelInfo, f, ref)
+	h.note(r, level, f, ref)
 	f.write(w, body, h.name, h.route.target.Host, ref)
 }
 

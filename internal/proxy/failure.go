@@ -89,7 +89,14 @@ func redirectedAway(to *url.URL) *failure {
 
 // ofToken is why there is no token.
 func ofToken(e *oauth.Error) *failure {
-	return &failure{code: e.Code, says: e.Summary, action: e.Action, retry: e.RetryAfter}
+	f := &failure{code: e.Code, says: e.Summary, action: e.Action, retry: e.RetryAfter}
+	if e.Detail != "" {
+		f.says += ": " + e.Detail
+	}
+	if f.action == "" {
+		f.action = "Try again in a moment"
+	}
+	return f
 }
 
 func ofGuard(r *guard.Refusal) *failure {

@@ -81,7 +81,7 @@ func (h *Handler) follow(out *http.Request, body []byte) (*http.Response, *failu
 	for hops := 0; ; hops++ {
 		answer, err := h.transport.RoundTrip(out)
 		if err != nil {
-			return nil, h.unreachable(out.Context(), err)
+			return nil, unreachable(out.Context(), err)
 		}
 		to := answer.Header.Get("Location")
 		if !isRedirect(answer.StatusCode) || to == "" {

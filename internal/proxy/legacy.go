@@ -69,6 +69,25 @@ func (e *endpoints) none() bool {
 	return len(e.byPath) == 0
 }
 
+// follows lets streams opened under old, with endpoints of their own, go on to work.
+func (h *Handler) follows(old *Handler) {
+	if old.endpoints.none() {
+		old = old.previous.Load()
+	}
+	h.previous.Store(old)
+}
+
+// former is the Handler served here before under which the endpoint r is for was
+// learned, or nil.
+func (h *Handler) former(r *http.Request) *Handler {
+	for old := h.previous.Load(); old != nil; old = old.previous.Load() {
+		if old.endpoints.url(r) != nil {
+			return old
+		}
+	}
+	return nil
+}
+
 // legacyCandidate reports whether r may open a legacy stream: later revisions name a
 // session or do not GET.
 func legacyCandidate(r *http.Request) bool {
@@ -94,15 +113,18 @@ func (h *Handler) readable(answer *http.Response, r *http.Request, header http.H
 	return events, func() { forget() }
 }
 
-var errForeignEndpoint = errors.New("the server named an endpoint of another origin")
+var (
+	errForeignEndpoint = errors.New("the server named an endpoint of another origin")
+	errOddEndpoint     = errors.New("the server named an endpoint that is no URL")
+)
 
 // localEndpoint turns the value of an endpoint event of the stream at base into what
 // leads through the listener at host, and into the URL at the target it stands for.
 // A value that already does stays as it is.
 func localEndpoint(value string, base, target *url.URL, host string) (local string, u *url.URL, err error) {
 	ref, err := url.Parse(strings.TrimSpace(value))
-	if err != nil {
-		return "", nil, errors.New("the server named an endpoint that is no URL")
+	if err != nil || strings.Contains(value, `\`) { // which browsers read as a slash
+		return "", nil, errOddEndpoint
 	}
 	u = base.ResolveReference(ref)
 	if !sameOrigin(u, target) || u.User != nil || u.Opaque != "" {

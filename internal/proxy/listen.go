@@ -35,7 +35,8 @@ type Listener struct {
 	addr    string
 	server  *http.Server
 	handler atomic.Pointer[Handler]
-	open    atomic.Int64 // connections
+	last    atomic.Pointer[Handler] // the one mounted last, even if it is not any more
+	open    atomic.Int64            // connections
 	most    int64
 
 	serving sync.WaitGroup
@@ -88,7 +89,7 @@ func (l *Listener) Addr() string { return l.addr }
 // Mount serves h from now on. Requests in flight finish where they began. The function
 // returned stops serving h, unless another Handler is mounted by then.
 func (l *Listener) Mount(h *Handler) (unmount func()) {
-	old := l.handler.Load()
+	old := l.last.Swap(h)
 	if old != nil {
 		h.follows(old)
 	}
@@ -103,8 +104,17 @@ func (l *Listener) Mount(h *Handler) (unmount func()) {
 	}
 }
 
-// Close stops accepting, ends streams that were opened by GET, and waits for all other
-// requests until ctx ends, which cuts them off and is then its error.
+// Release gives the address up at once and ends streams that were opened by GET. All
+// other requests go on; Close waits for them.
+func (l *Listener) Release() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	l.close()
+	_ = l.server.Shutdown(ctx) // closes the sockets first, and then does not wait
+}
+
+// Close does what Release does and waits for all other requests until ctx ends, which
+// cuts them off and is then its error.
 func (l *Listener) Close(ctx context.Context) error {
 	l.close()
 	err := l.server.Shutdown(ctx)
@@ -125,14 +135,6 @@ func (l *Listener) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.ServeHTTP(w, r)
-}
-
-// follows lets streams with endpoints of their own, opened under old, go on to work.
-func (h *Handler) follows(old *Handler) {
-	if old.endpoints.none() {
-		old = old.previous.Load()
-	}
-	h.previous.Store(old)
 }
 
 // retire is for a Handler that gets no new requests.

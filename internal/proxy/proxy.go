@@ -123,7 +123,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	to, refusal := h.target(r)
 	if refusal != nil {
-		if old := h.previous.Load(); old != nil && old.endpoints.url(r) != nil {
+		if old := h.former(r); old != nil {
 			old.ServeHTTP(w, r)
 			return
 		}

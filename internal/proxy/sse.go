@@ -2,14 +2,12 @@ package proxy
 
 import (
 	"bytes"
-	"errors"
 	"io"
 )
 
-// maxFirstEvent bounds what of a stream is held until its first event is whole, in bytes.
-const maxFirstEvent = 1 << 20
-
-var errLongEvent = errors.New("the stream's first event is larger than 1 MiB")
+// maxFirstEvent bounds what of a stream is held until its first event is whole, in
+// bytes. A longer one is no endpoint event.
+const maxFirstEvent = 64 << 10
 
 // endpointReader passes an event stream on and rewrites its first event if that is an
 // endpoint event. Every other byte stays as it is, and what cannot be part of that
@@ -17,7 +15,6 @@ var errLongEvent = errors.New("the stream's first event is larger than 1 MiB")
 type endpointReader struct {
 	src     io.Reader
 	rewrite func(value string) (string, error)
-	chunk   []byte // what src is read into until the first event was seen
 	ready   []byte // to be handed out
 	err     error  // to be handed out after ready
 
@@ -26,7 +23,7 @@ type endpointReader struct {
 }
 
 func newEndpointReader(src io.Reader, rewrite func(string) (string, error)) *endpointReader {
-	return &endpointReader{src: src, rewrite: rewrite, chunk: make([]byte, 2<<10)}
+	return &endpointReader{src: src, rewrite: rewrite}
 }
 
 func (r *endpointReader) Read(p []byte) (int, error) {
@@ -37,17 +34,16 @@ func (r *endpointReader) Read(p []byte) (int, error) {
 		if r.through {
 			return r.src.Read(p)
 		}
-		n, err := r.src.Read(r.chunk)
-		r.take(r.chunk[:n])
+		n, err := r.src.Read(p)
+		r.take(p[:n])
 		if err != nil && r.err == nil {
-			// An event cut off by the end is not dispatched by clients.
-			r.ready, r.err = append(r.ready, r.event.held...), err
-			r.event = firstEvent{}
+			r.err = err
+			r.pass(r.event.held, nil) // clients do not dispatch an event that is cut off
 		}
 	}
 	n := copy(p, r.ready)
-	if r.ready = r.ready[n:]; len(r.ready) == 0 && r.through {
-		r.ready, r.chunk, r.event = nil, nil, firstEvent{}
+	if r.ready = r.ready[n:]; len(r.ready) == 0 {
+		r.ready = nil
 	}
 	return n, nil
 }
@@ -61,23 +57,27 @@ func (r *endpointReader) take(b []byte) {
 			r.ready = append(r.ready, r.event.held...)
 			r.event.reset()
 		case isOther:
-			r.through = true
-			r.ready = append(append(r.ready, r.event.held...), b[i+1:]...)
+			r.pass(r.event.held, b[i+1:])
 			return
 		case isEndpoint:
-			r.through = true
 			event, err := r.event.rewritten(r.rewrite)
 			if err != nil {
-				r.err = err
+				r.err, r.event = err, firstEvent{}
 				return
 			}
-			r.ready = append(append(r.ready, event...), b[i+1:]...)
+			r.pass(event, b[i+1:])
 			return
 		}
 	}
 	if len(r.event.held) > maxFirstEvent {
-		r.err = errLongEvent
+		r.pass(r.event.held, nil)
 	}
+}
+
+// pass ends the search: event, rest and all that follows go on as they are.
+func (r *endpointReader) pass(event, rest []byte) {
+	r.ready = append(append(r.ready, event...), rest...)
+	r.through, r.event = true, firstEvent{}
 }
 
 // verdict is what is known of a stream's first event after one more byte.
@@ -168,7 +168,7 @@ func (e *firstEvent) endOfLine(from, to int) verdict {
 // rewritten is the whole event with its value put through rewrite.
 func (e *firstEvent) rewritten(rewrite func(string) (string, error)) ([]byte, error) {
 	if len(e.data) != 1 {
-		return nil, errors.New("the server sent an endpoint event without a URL")
+		return nil, errOddEndpoint
 	}
 	at := e.data[0]
 	value := string(e.held[at.from:at.to])

@@ -16,15 +16,20 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
-// unreachable turns the error of a round trip into what a person can act on. It names
-// hosts, never paths.
-func (h *Handler) unreachable(ctx context.Context, err error) *failure {
+// unreachable is a round trip that got no answer.
+func unreachable(ctx context.Context, err error) *failure {
 	if ctx.Err() != nil {
 		return shuttingDown
 	}
-	h.log.Debug("no answer", "host", h.route.target.Host, "error", err)
-	for _, explain := range explanations {
-		if f := explain(err); f != nil {
+	return explain(err)
+}
+
+// explain turns an error of an exchange with the target into what a person can act on.
+// It names hosts, never paths, and shows nothing that the target sent: that could be
+// the token.
+func explain(err error) *failure {
+	for _, one := range explanations {
+		if f := one(err); f != nil {
 			if f.code == "" {
 				f.code = status.UpstreamUnreachable
 			}
@@ -95,9 +100,7 @@ func badCertificate(err error) *failure {
 	}
 	issuer := "an unknown issuer"
 	if len(bad.UnverifiedCertificates) > 0 {
-		if name := bad.UnverifiedCertificates[0].Issuer.CommonName; name != "" {
-			issuer = name
-		}
+		issuer = bad.UnverifiedCertificates[0].Issuer.String()
 	}
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
