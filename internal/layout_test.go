@@ -47,6 +47,7 @@ var libraries = map[string][]string{
 	"go.yaml.in/yaml":               {"internal/profile", "internal/clientconfig"},
 	"golang.org/x/oauth2":           {"internal/oauth"},
 	"github.com/coreos/go-oidc":     {"internal/oauth", "internal/guard"},
+	"mvdan.cc/sh":                   {"cmd/mcpauth-tray"},
 	"os/exec":                       {"internal/stdio", "internal/desktop"},
 	"github.com/godbus/dbus":        {"internal/tokenstore", "internal/tray", "internal/desktop"},
 }

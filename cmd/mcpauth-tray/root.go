@@ -25,7 +25,8 @@ Without a command it runs the app, like "mcpauth-tray run".`,
 	root.SetVersionTemplate("mcpauth-tray {{.Version}}\n")
 	root.AddCommand(
 		run, newDemoCmd(), newStatusCmd(), newSignInCmd(), newSignOutCmd(), newRestartCmd(),
-		newPauseCmd(), newResumeCmd(), newReloadCmd(), newQuitCmd(), newValidateCmd(), newVersionCmd(),
+		newPauseCmd(), newResumeCmd(), newReloadCmd(), newQuitCmd(), newValidateCmd(), newAddCmd(), newImportCmd(),
+		newProxyCmd(), newVersionCmd(),
 		newCompletionCmd(),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true
