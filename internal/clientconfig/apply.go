@@ -1,0 +1,197 @@
+package clientconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// lockPatience is how long another process of ours, or the client, may hold its lock.
+const lockPatience = 10 * time.Second
+
+// Apply carries out a plan. It returns an error that is ErrChanged, and changes nothing,
+// when the plan would not be the same any more, and ErrRunning when the client runs and
+// would overwrite the file. At every moment the file has its old content or its new one.
+func (e *Editor) Apply(ctx context.Context, p *Plan) error {
+	if !p.Writes() && !p.dirty {
+		return nil
+	}
+	if p.Running && p.Writes() && !p.force {
+		return &Error{Summary: p.Client.Name + " is running and would overwrite its config with what it has in memory; nothing was written",
+			Hint: "quit it fully and try again; --force writes now, and the entry may get lost", Err: ErrRunning}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	release, err := e.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if !p.Writes() && !p.cutOff {
+		return e.applyLocked(p, nil)
+	}
+	made, err := makeFolders(p)
+	if err != nil {
+		return err
+	}
+	defer removeEmpty(slices.Concat(p.folders, made)) // those that have the file then are not empty
+	unlock, err := lockClient(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	e.step("locked")
+	return e.applyLocked(p, made)
+}
+
+// Write plans a task and applies it, again if a config changes in between. It returns
+// what was planned last; the error is about what could not be done at all.
+func (e *Editor) Write(ctx context.Context, id string, t Task) ([]*Plan, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		plans, err := e.Plan(id, t)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range plans {
+			if err = e.Apply(ctx, p); err != nil {
+				break
+			}
+		}
+		if !errors.Is(err, ErrChanged) || try == tries {
+			return plans, err
+		}
+	}
+}
+
+// lock keeps other goroutines and processes of ours out.
+func (e *Editor) lock(ctx context.Context) (release func(), err error) {
+	e.mu.Lock()
+	if err := os.MkdirAll(e.dir, 0o700); err != nil {
+		e.mu.Unlock()
+		return nil, fmt.Errorf("cannot remember which entries of clients are ours: %w", err)
+	}
+	l := flock.New(filepath.Join(e.dir, "lock"), flock.SetPermissions(0o600))
+	if _, err := l.TryLockContext(ctx, 25*time.Millisecond); err != nil {
+		e.mu.Unlock()
+		if ctx.Err() == nil {
+			return nil, fmt.Errorf("cannot lock what is known of clients' configs: %w", err)
+		}
+		return nil, &Error{Summary: "another mcpauth-tray is writing clients' configs", Hint: "try again in a moment", Err: err}
+	}
+	return func() { _ = l.Close(); e.mu.Unlock() }, nil
+}
+
+// applyLocked compares the plan with one made now, and carries it out: backup, what is
+// about to be ours, the file, what is ours. folders were made for it.
+func (e *Editor) applyLocked(shown *Plan, folders []string) error {
+	p, err := shown.again()
+	if err != nil {
+		return err
+	}
+	if p.before.sum() != shown.before.sum() || p.sumAfter() != shown.sumAfter() {
+		return changed(p.File)
+	}
+	if len(folders) > 0 {
+		p.rec.Folders = folders
+	}
+	s, err := e.loadState()
+	if err != nil {
+		return err
+	}
+	if !p.Writes() {
+		sweep(p.before.real)
+		return e.remember(s, p)
+	}
+	old := s.file(p.File)
+	if !p.undoes {
+		if err := e.saveBackup(p.before); err != nil {
+			return fmt.Errorf("no backup of %s could be made, so it was left as it is: %w", p.File, err)
+		}
+		e.step("backed up")
+		if err := e.announce(s, p); err != nil {
+			return err
+		}
+		e.step("announced")
+	}
+	written, err := e.replace(p)
+	if !written {
+		return errors.Join(err, e.retract(p, old))
+	}
+	e.step("replaced")
+	e.log.Info("a client's config was changed", "client", p.Client.ID, "entries", len(p.Changes))
+	return errors.Join(err, e.remember(s, p))
+}
+
+func changed(file string) error {
+	return &Error{Summary: file + " was changed by another program in the meantime; nothing was written", Hint: "try again", Err: ErrChanged}
+}
+
+// announce remembers what is about to be ours, so that an entry which gets into the file
+// is known whatever happens then, and how the write is undone.
+func (e *Editor) announce(s *state, p *Plan) error {
+	old := s.file(p.File)
+	bare := old.clone()
+	bare.Steps = nil
+	next := step{Before: p.before.sum(), After: p.sumAfter(), Changes: p.steps, Record: bare}
+	p.rec.Steps = append(slices.Clone(old.Steps[max(0, len(old.Steps)+1-maxSteps):]), next)
+	if p.rec.First == "" {
+		p.rec.First = p.before.sum()
+	}
+	r := p.rec.clone()
+	r.Steps[len(r.Steps)-1].Pending = true
+	for _, c := range p.steps {
+		switch o := r.Entries[c.Profile]; {
+		case o != nil && !o.Refused:
+			o.Pending = c.Was == nil
+		case old.Entries[c.Profile] != nil: // until it is out of the file, it is ours
+			r.Entries[c.Profile] = old.Entries[c.Profile]
+		}
+	}
+	s.Files[p.File] = r
+	return e.saveState(s)
+}
+
+// retract forgets what was announced of a write that came to nothing.
+func (e *Editor) retract(p *Plan, before *record) error {
+	s, err := e.loadState()
+	if err != nil || p.undoes {
+		return err
+	}
+	s.Files[p.File] = before
+	return e.saveState(s)
+}
+
+func (e *Editor) remember(s *state, p *Plan) error {
+	s.Files[p.File] = p.rec
+	return e.saveState(s)
+}
+
+func makeFolders(p *Plan) ([]string, error) {
+	if p.before.exists() {
+		return nil, nil
+	}
+	missing := missingFolders(p.File)
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(p.File), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot create the folder of %s: %w", p.File, err)
+	}
+	return missing, nil
+}
+
+// removeEmpty removes folders that have nothing in them, innermost first.
+func removeEmpty(folders []string) {
+	for i := len(folders) - 1; i >= 0; i-- {
+		if os.Remove(folders[i]) != nil {
+			return
+		}
+	}
+}

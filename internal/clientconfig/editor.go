@@ -1,0 +1,168 @@
+package clientconfig
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Options is what an Editor needs to know.
+type Options struct {
+	// StateDir is the app's folder for state. What we own, backups and a lock are kept
+	// in its folder "clients".
+	StateDir string
+	// Exe is the absolute path of our program, as an entry that starts the bridge has
+	// it, and BridgeArgs is what follows "bridge PROFILE" there.
+	Exe        string
+	BridgeArgs []string
+	// Getenv is the environment by which clients' files are found; nil: os.Getenv.
+	Getenv func(string) string
+	// Running reports that the client of that id is running. It is asked only of
+	// clients that overwrite their config while they run; nil: none does.
+	Running func(id string) bool
+	Logger  *slog.Logger // nil: discard
+}
+
+// Editor edits clients' configs. It is safe for use by several goroutines, and several
+// processes may have one with the same state directory.
+type Editor struct {
+	dir     string // of our state
+	program program
+	system  system
+	running func(id string) bool
+	log     *slog.Logger
+	mu      sync.Mutex        // one apply at a time
+	step    func(name string) // told how far an apply has come; for tests
+}
+
+// New returns an Editor. It touches nothing.
+func New(o Options) (*Editor, error) {
+	if !filepath.IsAbs(o.StateDir) {
+		return nil, errors.New("the state directory must be an absolute path")
+	}
+	if !filepath.IsAbs(o.Exe) {
+		return nil, errors.New("the path of the program must be absolute")
+	}
+	e := &Editor{
+		dir:     filepath.Join(o.StateDir, "clients"),
+		program: program{exe: o.Exe, args: slices.Clone(o.BridgeArgs)},
+		system:  system{goos: runtime.GOOS, getenv: o.Getenv},
+		running: o.Running,
+		log:     o.Logger,
+		step:    func(string) {},
+	}
+	if e.system.getenv == nil {
+		e.system.getenv = os.Getenv
+	}
+	if e.running == nil {
+		e.running = func(string) bool { return false }
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	return e, nil
+}
+
+// Installed reports that there are traces of a client on this computer. It reads no file.
+func (e *Editor) Installed(id string) bool {
+	c, err := ClientByID(id)
+	return err == nil && e.system.installed(c)
+}
+
+// Running reports that a client runs which overwrites its config while it does.
+func (e *Editor) Running(id string) bool {
+	c, err := ClientByID(id)
+	return err == nil && c.Quit && e.running(id)
+}
+
+// Written lists the clients in whose configs something of ours should be.
+func (e *Editor) Written() ([]string, error) {
+	s, err := e.loadState()
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, c := range table() {
+		if len(s.filesOf(c.ID)) > 0 {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids, nil
+}
+
+// State is how an entry of ours stands.
+type State string
+
+const (
+	Current    State = "current"
+	Outdated   State = "outdated" // ours, but not as it should be now
+	Missing    State = "missing"
+	Foreign    State = "foreign"    // an entry of that name is another's, or became so
+	Unreadable State = "unreadable" // the whole file is
+)
+
+// Row is one config file of a client.
+type Row struct {
+	Client    *Client
+	File      string
+	Installed bool
+	Err       error // why the file cannot be read; its entries are Unreadable then
+	Entries   []EntryState
+}
+
+// EntryState is how the entry of one profile stands.
+type EntryState struct {
+	Profile string
+	Name    string
+	State   State
+	Detail  string // more for a person, or empty
+}
+
+// List reads the config files of all clients that can be written and says how entries
+// stand there. An entry without URL, of a client that takes URLs, counts as it is.
+func (e *Editor) List(entries []Entry) ([]Row, error) {
+	s, err := e.loadState()
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for _, c := range table() {
+		if !c.ByHand {
+			rows = append(rows, e.rows(c, s, entries)...)
+		}
+	}
+	return rows, nil
+}
+
+func (e *Editor) rows(c *Client, s *state, entries []Entry) []Row {
+	installed := e.system.installed(c)
+	files, err := e.system.files(c)
+	if err != nil {
+		files = []string{""}
+	}
+	var rows []Row
+	for _, file := range files {
+		row := Row{Client: c, File: file, Installed: installed, Err: err}
+		var w *work
+		if err == nil {
+			w, row.Err = e.open(c, file, s.file(file))
+		}
+		for _, entry := range entries {
+			row.Entries = append(row.Entries, stateOf(w, row.Err, entry))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func stateOf(w *work, err error, entry Entry) EntryState {
+	if err != nil {
+		return EntryState{Profile: entry.Profile, Name: entry.Profile, State: Unreadable, Detail: err.Error()}
+	}
+	v := w.verdict(entry)
+	return EntryState{Profile: entry.Profile, Name: v.name, State: v.state, Detail: v.why}
+}

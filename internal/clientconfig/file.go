@@ -1,0 +1,122 @@
+package clientconfig
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// maxSize is more than any client's config grows to; Claude Code's has megabytes.
+const maxSize = 16 << 20
+
+// content is a config file as it was found.
+type content struct {
+	data []byte
+	real string      // the file itself, behind links
+	info fs.FileInfo // nil: there is no file
+	note string      // what a person should know of the file, empty for nothing
+}
+
+func (c content) exists() bool { return c.info != nil }
+
+// sum names the content; that of a missing file is empty.
+func (c content) sum() string {
+	if !c.exists() {
+		return ""
+	}
+	return hash(string(c.data))
+}
+
+// readFile reads a config file that may be edited: a regular file of this person's,
+// which a link may lead to. It never waits for the other end of a pipe.
+func readFile(path string) (content, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return content{}, refuse(path, "is a link that leads nowhere", "repair or delete the link")
+		}
+		return content{real: path}, nil
+	}
+	if err != nil {
+		return content{}, unreadable(path, err)
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return content{}, unreadable(path, err)
+	}
+	if err := checkFile(path, info); err != nil {
+		return content{}, err
+	}
+	data, err := readRegular(real, info)
+	if err != nil {
+		return content{}, unreadable(path, err)
+	}
+	c := content{data: data, real: real, info: info}
+	if links(info) > 1 {
+		c.note = path + " has another name (a hard link), which keeps the old content"
+	}
+	return c, nil
+}
+
+func checkFile(path string, info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return refuse(path, "is a folder", "move it away")
+	case !info.Mode().IsRegular():
+		return refuse(path, "is a device or a pipe, not a file", "move it away")
+	case info.Size() > maxSize:
+		return refuse(path, fmt.Sprintf("is larger than %d MiB", maxSize>>20), "see whether it is the right file")
+	case !ownedByUs(info):
+		return refuse(path, "belongs to another user", "run this as the user whose file it is")
+	case info.Mode().Perm()&0o200 == 0:
+		return refuse(path, "is read-only", "make it writable, or change it where it is made")
+	}
+	return nil
+}
+
+// readRegular reads the file that was looked at, and no other in its place.
+func readRegular(path string, looked fs.FileInfo) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|openNow, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, looked) {
+		return nil, ErrChanged
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(data) > maxSize {
+		err = errors.New("it grows while it is read")
+	}
+	return data, err
+}
+
+func refuse(path, what, hint string) error {
+	return &Error{Summary: path + " " + what + "; it was left as it is", Hint: hint, Err: ErrUnreadable}
+}
+
+func unreadable(path string, err error) error {
+	cause := err
+	if wrapped := (*fs.PathError)(nil); errors.As(err, &wrapped) {
+		cause = wrapped.Err
+	}
+	return &Error{Summary: fmt.Sprintf("%s cannot be read: %v", path, cause), Hint: "check the permissions of the file and of the folders above it",
+		Err: errors.Join(ErrUnreadable, err)}
+}
+
+// malformed says where a file cannot be understood.
+func malformed(path string, err error) error {
+	place := path
+	if at := (*syntaxError)(nil); errors.As(err, &at) && at.line > 0 {
+		place = fmt.Sprintf("%s:%d:%d", path, at.line, at.column)
+	}
+	return &Error{Summary: fmt.Sprintf("%s: %v; the file was left as it is", place, err),
+		Hint: "correct it, or paste what mcpauth-tray clients snippet prints", Err: errors.Join(ErrUnreadable, err)}
+}

@@ -1,0 +1,237 @@
+package clientconfig
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// seeds are the files of the golden tests of a format.
+func seeds(f *testing.F, format string) {
+	archives, _ := filepath.Glob("testdata/golden/*.txtar")
+	for _, name := range archives {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		c, err := ClientByID(strings.Fields(string(a.Comment))[0])
+		if err != nil || c.Format != format {
+			continue
+		}
+		for _, file := range a.Files {
+			if file.Name != "diff" {
+				f.Add(string(file.Data))
+			}
+		}
+	}
+}
+
+var newValue = object{{"type", "http"}, {"url", "http://127.0.0.1:1/mcp"}, {"first", []any{"a", "b"}}}
+
+// checkEdits puts an entry into a document, changes it and takes it out, and requires
+// that everything else stays as it was, byte for byte in the end.
+func checkEdits(t *testing.T, c *Client, text string) {
+	doc, err := parse(c, []byte(text))
+	if err != nil {
+		return
+	}
+	const name = "zz-ours"
+	if _, there := doc.servers()[name]; there {
+		return
+	}
+	e, gap, made, err := doc.add(name, newValue)
+	if err != nil {
+		return // refused: nothing is written
+	}
+	added := e.apply(text)
+	outside(t, text, added, e)
+	with, err := parse(c, []byte(added))
+	if err != nil {
+		if c.Format != "json" {
+			return // refused before anything is written
+		}
+		t.Fatalf("adding made %q of %q: %v", added, text, err)
+	}
+	if !sameBut([]string{name}, with.path(), doc.all(), with.all()) {
+		if c.Format != "json" {
+			return
+		}
+		t.Fatalf("adding changed more:\n%s\nof\n%s", added, text)
+	}
+	if got := canonical(with.servers()[name]); got != canonical(plain(newValue)) {
+		t.Fatalf("added %s", got)
+	}
+	checkFields(t, c, with, added, name)
+	e, err = with.remove(name, gap, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside(t, added, e.apply(added), e)
+	if back := e.apply(added); back != text {
+		again, err := parse(c, []byte(back))
+		if err != nil || !reflect.DeepEqual(again.all(), doc.all()) || strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark)) != "" {
+			t.Fatalf("there and back:\n%q\nof\n%q", back, text)
+		}
+	}
+}
+
+func checkFields(t *testing.T, c *Client, doc document, text, name string) {
+	for _, f := range []field{{"url", "http://127.0.0.1:2/mcp"}, {"command", "x y"}, {"args", []any{"q\"", "r"}}} {
+		e, err := doc.set(name, f.key, f.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := e.apply(text)
+		outside(t, text, changed, e)
+		after, err := parse(c, []byte(changed))
+		if err != nil {
+			t.Fatalf("setting %s made %q: %v", f.key, changed, err)
+		}
+		if !sameBut([]string{name}, after.path(), doc.all(), after.all()) {
+			t.Fatalf("setting %s changed more: %q", f.key, changed)
+		}
+		m := after.servers()[name].(map[string]any)
+		if canonical(m[f.key]) != canonical(plain(f.value)) {
+			t.Fatalf("%s is %v", f.key, m[f.key])
+		}
+		if e, err = after.unset(name, f.key); err != nil {
+			t.Fatal(err)
+		}
+		without := e.apply(changed)
+		last, err := parse(c, []byte(without))
+		if err != nil {
+			t.Fatalf("unsetting %s made %q of %q: %v", f.key, without, changed, err)
+		}
+		if m := last.servers()[name].(map[string]any); m[f.key] != nil {
+			t.Fatalf("%s is still %v", f.key, m[f.key])
+		}
+	}
+}
+
+// outside requires that what an edit does not replace is there in order.
+func outside(t *testing.T, before, after string, e edit) {
+	at := 0
+	rest := after
+	for _, s := range append(sorted(e), splice{len(before), len(before), ""}) {
+		kept := before[at:s.from]
+		if !strings.HasPrefix(rest, kept) {
+			t.Fatalf("%q is not kept", kept)
+		}
+		rest = strings.TrimPrefix(rest[len(kept):], s.with)
+		at = s.to
+	}
+}
+
+func FuzzJSON(f *testing.F) {
+	seeds(f, "json")
+	for _, s := range []string{`{"mcpServers":{"a":1}/**/}`, `{"mcpServers":{/**/}/**/,}`, "{\"mcpServers\":{\"a\":{}//x\n,//y\n}}", "{//\n}", `{"a":1,"a":2}`, "\ufeff{}", `{"mcpServers":null}`, `{"x":"\ud800"}`,
+		"{\"mcpServers\":{\"a\":{},\n\"b\":{}}}", "{\n\"mcpServers\":{\"a\":{}\n}\n,\"c\":[]}"} {
+		f.Add(s)
+	}
+	c := &Client{ID: "x", Format: "json", Servers: []string{"mcpServers"}}
+	nested := &Client{ID: "y", Format: "json", Servers: []string{"mcp"}, Nested: "servers"}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkEdits(t, c, text)
+		checkEdits(t, nested, text)
+		if doc, err := parse(c, []byte(text)); err == nil {
+			doc.veil(nil)
+		}
+	})
+}
+
+func FuzzTOML(f *testing.F) {
+	seeds(f, "toml")
+	for _, s := range []string{"[mcp_servers]", "mcp_servers.a.b=1", "[[mcp_servers]]", "[a]\n[mcp_servers.zz-ours.env]\nx=1", "a={b=[1,\n2]}", "[mcp_servers.a]\nx=1\n\n\n", "# x\n\n"} {
+		f.Add(s)
+	}
+	c := &Client{ID: "x", Format: "toml", Servers: []string{"mcp_servers"}}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkEdits(t, c, text)
+		if doc, err := parse(c, []byte(text)); err == nil {
+			doc.veil(nil)
+		}
+	})
+}
+
+func FuzzYAML(f *testing.F) {
+	seeds(f, "yaml")
+	for _, s := range []string{"extensions:", "extensions: {}", "extensions: &a\n  b: {}\n", "---\nextensions:\n  a:\n    b: 1\n...\n", "{}", "extensions:\n  ? a\n  : b\n", "a: |\n  x\n\n", "extensions:\n  a: 'x\n    y'\n# c"} {
+		f.Add(s)
+	}
+	c := &Client{ID: "x", Format: "yaml", Servers: []string{"extensions"}}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkEdits(t, c, text)
+		if doc, err := parse(c, []byte(text)); err == nil {
+			doc.veil([]string{"a"})
+		}
+	})
+}
+
+// TestRandomJSON makes documents of every odd spelling and edits them.
+func TestRandomJSON(t *testing.T) {
+	t.Parallel()
+	c := &Client{ID: "x", Format: "json", Servers: []string{"mcpServers"}}
+	for seed := range uint64(3000) {
+		g := &jsonGenerator{rand.New(rand.NewPCG(seed, 1))}
+		text := g.file()
+		if _, err := parse(c, []byte(text)); err != nil {
+			t.Fatalf("seed %d made %q: %v", seed, text, err)
+		}
+		checkEdits(t, c, text)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// jsonGenerator writes JSON as people, machines and mischief do.
+type jsonGenerator struct{ *rand.Rand }
+
+func (g *jsonGenerator) file() string {
+	text := g.space() + g.object(2) + g.space()
+	if g.IntN(4) == 0 {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	if g.IntN(6) == 0 {
+		text = byteOrderMark + text
+	}
+	return text
+}
+
+func (g *jsonGenerator) space() string {
+	return []string{"", "", " ", "\n", "\n  ", "\n\t", "\n\n", "/* c { \" */", "// d }\n", " // e\n    ", "  "}[g.IntN(11)]
+}
+
+func (g *jsonGenerator) object(depth int) string {
+	var b strings.Builder
+	b.WriteString("{")
+	n := g.IntN(4)
+	for i := range n {
+		key := fmt.Sprintf("k%d", i)
+		value := g.value(depth)
+		if depth == 2 && i == n-1 {
+			key, value = "mcpServers", g.object(1)
+		}
+		if g.IntN(8) == 0 {
+			key = strings.Replace(key, "k", `\u006b`, 1)
+		}
+		b.WriteString(g.space() + `"` + key + `"` + g.space() + ":" + g.space() + value + g.space())
+		if i < n-1 || g.IntN(3) == 0 {
+			b.WriteString(",")
+		}
+	}
+	b.WriteString(g.space() + "}")
+	return b.String()
+}
+
+func (g *jsonGenerator) value(depth int) string {
+	if depth > 0 && g.IntN(2) == 0 {
+		return g.object(depth - 1)
+	}
+	return []string{"1", "9223372036854775808", "1.0e0", "-0", `"x"`, `"// no \" comment"`, `"\ud83d\ude00"`, "null", "true", "[]", `[1, {"mcpServers": 2},]`}[g.IntN(11)]
+}

@@ -1,0 +1,81 @@
+package clientconfig
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/tailscale/hujson"
+)
+
+// cover stands for what a preview does not show.
+const cover = "***"
+
+// longWord may be a secret somebody left in a comment.
+var longWord = regexp.MustCompile(`[A-Za-z0-9_+/=.\-]{16,}`)
+
+func (d *jsonDoc) veil(names []string) string {
+	if d.root == nil {
+		return d.text
+	}
+	v := &veiler{d: d, names: names}
+	v.servers, _ = d.container()
+	v.walk(d.root)
+	return v.hide.apply(d.text)
+}
+
+type veiler struct {
+	d       *jsonDoc
+	names   []string
+	servers *hujson.Value
+	hide    edit
+}
+
+func (v *veiler) walk(value *hujson.Value) {
+	start, end := v.d.bom+value.StartOffset, v.d.bom+value.EndOffset
+	v.extra(start-len(value.BeforeExtra), value.BeforeExtra)
+	v.extra(end, value.AfterExtra)
+	switch o := value.Value.(type) {
+	case hujson.Literal:
+		if o.Kind() == '"' || o.Kind() == '0' {
+			v.hide = append(v.hide, splice{start, end, `"` + cover + `"`})
+		}
+	case *hujson.Array:
+		for i := range o.Elements {
+			v.walk(&o.Elements[i])
+		}
+		v.extra(end-1-len(o.AfterExtra), o.AfterExtra)
+	case *hujson.Object:
+		for i := range o.Members {
+			v.member(value, &o.Members[i])
+		}
+		v.extra(end-1-len(o.AfterExtra), o.AfterExtra)
+	}
+}
+
+func (v *veiler) member(parent *hujson.Value, m *hujson.ObjectMember) {
+	from, to := v.d.bom+m.Name.StartOffset, v.d.bom+m.Value.EndOffset
+	v.extra(from-len(m.Name.BeforeExtra), m.Name.BeforeExtra)
+	if parent != v.servers || !slices.Contains(v.names, m.Name.Value.(hujson.Literal).String()) {
+		v.extra(v.d.bom+m.Name.EndOffset, m.Name.AfterExtra)
+		v.walk(&m.Value)
+		return
+	}
+	if v.d.onOneLine(parent) && length(v.d.text[v.d.lineStart(from):], "\n") > maxLine {
+		v.hide = append(v.hide, splice{from, from, "\n"}, splice{to, to, "\n"})
+	}
+}
+
+// extra covers words in a comment.
+func (v *veiler) extra(at int, text hujson.Extra) {
+	end := min(at+len(text), len(v.d.text)) // the parser was given one line end more than there is
+	v.hide = append(v.hide, coverWords(v.d.text, at, end)...)
+}
+
+// coverWords covers the long words of a part of a text that is but space and comments.
+func coverWords(text string, from, to int) edit {
+	var hide edit
+	for _, m := range longWord.FindAllStringIndex(text[from:to], -1) {
+		hide = append(hide, splice{from + m[0], from + m[1], cover})
+	}
+	return hide
+}

@@ -1,0 +1,328 @@
+package clientconfig
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Task says what is to become of our entries in one client's config.
+type Task struct {
+	Set  []Entry // are to be there and right
+	Drop []Entry // are to be taken out
+	// Gone names profiles that are no more, whose entries are taken out as well; nil:
+	// none are.
+	Gone func(profile string) bool
+	// Force replaces entries that are not ours, writes while the client runs, and fills
+	// a file that is empty.
+	Force bool
+	// Auto is for when no person asked: what somebody took out stays out.
+	Auto bool
+}
+
+// Action is what a plan does with one entry.
+type Action string
+
+const (
+	Add     Action = "add"
+	Update  Action = "update"  // the part that is ours
+	Replace Action = "replace" // an entry that was not ours
+	Remove  Action = "remove"
+	Keep    Action = "keep"  // it is as it should be
+	Leave   Action = "leave" // see Err, or somebody took it out
+)
+
+// Change is one entry of a plan.
+type Change struct {
+	Profile string
+	Name    string // of the entry in the client's config
+	Action  Action
+	Err     error // why what was asked is not done
+}
+
+// Plan is what a task does to one config file. It is worked out without writing
+// anything, and is carried out by Apply as it was shown or not at all.
+type Plan struct {
+	Client  *Client
+	File    string
+	Changes []Change
+	Diff    string   // unified; empty when the file stays as it is. Values that are not ours are covered.
+	Notes   []string // what a person should know
+	Running bool     // the client runs and would overwrite the file: without Force Apply refuses
+
+	again   func() (*Plan, error) // makes the same plan anew
+	force   bool
+	before  content
+	after   []byte
+	gone    bool     // the file is to be deleted
+	folders []string // and these, where nothing else is in them
+	rec     *record
+	dirty   bool // rec differs from what is remembered
+	steps   []stepChange
+	undoes  bool // a step, and is none itself
+	cutOff  bool // the last write was, and left things lying about
+}
+
+// Err is what of the task is not done, nil when all of it is.
+func (p *Plan) Err() error {
+	var errs []error
+	for _, c := range p.Changes {
+		errs = append(errs, c.Err)
+	}
+	return errors.Join(errs...)
+}
+
+// Writes reports that the file is going to be changed.
+func (p *Plan) Writes() bool { return p.sumAfter() != p.before.sum() }
+
+func (p *Plan) sumAfter() string {
+	if p.gone || !p.before.exists() && len(p.after) == 0 {
+		return ""
+	}
+	return hash(string(p.after))
+}
+
+// Plan works out what a task does to a client's config, one plan for each file.
+func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
+	c, err := writable(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range slices.Concat(t.Set, t.Drop) {
+		if err := entry.check(); err != nil {
+			return nil, err
+		}
+	}
+	s, err := e.loadState()
+	if err != nil {
+		return nil, err
+	}
+	files, err := e.system.files(c)
+	if len(t.Set) == 0 { // what is to be taken out may be where the client kept its config before
+		files, err = keep(files, exists), nil
+		for _, path := range s.filesOf(c.ID) {
+			if !slices.Contains(files, path) {
+				files = append(files, path)
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var plans []*Plan
+	for _, file := range files {
+		p, err := e.plan(c, file, t)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, p)
+	}
+	return plans, nil
+}
+
+// plan works out what a task does to one file.
+func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
+	s, err := e.loadState()
+	if err != nil {
+		return nil, err
+	}
+	w, err := e.open(c, file, s.file(file))
+	if err != nil {
+		return nil, err
+	}
+	if w.blank() && !t.Force && len(t.Set) > 0 {
+		return nil, &Error{Summary: file + " is empty, which may not be meant so; it was left as it is",
+			Hint: "see whether the client lost its settings; --force writes into the empty file", Err: ErrUnreadable}
+	}
+	if !w.before.exists() { // whoever deleted it, what comes next is another file
+		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
+	}
+	cutOff := w.settle()
+	running := c.Quit && e.running(c.ID)
+	w.drop(t)
+	for _, entry := range t.Set {
+		w.changes = append(w.changes, w.put(entry, t, running))
+	}
+	p, err := w.plan()
+	if err != nil {
+		return nil, err
+	}
+	p.Running, p.force, p.cutOff = running, t.Force, cutOff
+	p.dirty = canonical(p.rec) != canonical(s.file(file)) && (s.Files[file] != nil || len(p.rec.Entries) > 0)
+	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
+	return p, nil
+}
+
+// plan is the outcome of the work.
+func (w *work) plan() (*Plan, error) {
+	if err := w.verify(); err != nil {
+		return nil, err
+	}
+	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), rec: w.rec, steps: w.steps}
+	switch {
+	case w.before.exists() && w.doc.empty() && len(w.touched) > 0 && (w.rec.Created || w.client.OwnFile):
+		p.gone, p.folders = true, w.rec.Folders
+		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
+	case !w.before.exists() && w.text != "":
+		w.rec.Created = true
+	}
+	if w.before.note != "" && p.Writes() {
+		p.Notes = append(p.Notes, w.before.note)
+	}
+	if notes := w.doc.notes(); w.client.Strict && len(notes) > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s has %s, which %s may not understand", w.file, strings.Join(notes, " and "), w.client.Name))
+	}
+	p.Diff = w.diff(p.gone)
+	return p, nil
+}
+
+// settle decides what became of a last write that was cut off.
+func (w *work) settle() (cutOff bool) {
+	n := len(w.rec.Steps) - 1
+	if n < 0 || !w.rec.Steps[n].Pending {
+		return false
+	}
+	if w.before.sum() == w.rec.Steps[n].Before {
+		w.rec.Steps = w.rec.Steps[:n]
+	} else {
+		w.rec.Steps[n].Pending = false
+	}
+	return true
+}
+
+// put has an entry there and right.
+func (w *work) put(e Entry, t Task, running bool) Change {
+	v := w.verdict(e)
+	c := Change{Profile: e.Profile, Name: v.name, Action: Leave}
+	if c.Err = w.allowed(e, v); c.Err != nil {
+		return c
+	}
+	if v.state == Missing && t.Auto && w.staysOut(e, v, running) {
+		return c
+	}
+	text, doc, was := w.text, w.doc, w.was(v.name)
+	if c.Action, c.Err = w.correct(e.Profile, v, t.Force); c.Err != nil {
+		w.text, w.doc, c.Action = text, doc, Leave
+		return c
+	}
+	if c.Action != Keep {
+		w.touch(c, was)
+	}
+	o := w.remember(e.Profile, v.name, v.want)
+	if c.Action == Add {
+		o.Again = t.Auto && v.known != nil && v.known.Risky
+		o.Risky = running
+	}
+	return c
+}
+
+// correct does to an entry what its state calls for.
+func (w *work) correct(profile string, v verdict, force bool) (Action, error) {
+	whole := slices.Concat(v.want.own, v.want.first)
+	switch v.state {
+	case Outdated:
+		return Update, w.update(v.name, v.want)
+	case Missing:
+		return Add, w.add(profile, v.name, whole)
+	case Foreign:
+		if !force {
+			return Leave, w.foreign(v)
+		}
+		if err := w.remove(v.name, ""); err != nil {
+			return Leave, err
+		}
+		return Replace, w.add(profile, v.name, whole)
+	}
+	return Keep, nil
+}
+
+// staysOut reports that a missing entry is not put in when no person asks for it: one
+// took it out, or the client may have and still runs.
+func (w *work) staysOut(e Entry, v verdict, running bool) bool {
+	before := w.rec.Entries[e.Profile]
+	switch {
+	case before == nil || before.Pending:
+		return false
+	case before.Refused || !before.lost():
+		w.rec.Entries[e.Profile] = &owned{Name: v.name, Refused: true}
+		return true
+	}
+	return running
+}
+
+// lost reports that an entry may have gone because the client saved its settings from
+// memory, and not because a person took it out. That is put right once, when the client
+// has ended.
+func (o *owned) lost() bool { return o.Risky && !o.Again }
+
+// allowed refuses names that the client does not take and second entries of a profile.
+func (w *work) allowed(e Entry, v verdict) error {
+	if v.state != Current {
+		if err := w.client.checkName(v.name); err != nil {
+			return err
+		}
+	}
+	if v.known != nil && v.known.Name != v.name && e.Name != "" && w.doc.servers()[v.known.Name] != nil {
+		return &Error{Summary: fmt.Sprintf("profile %s is in the config of %s already, as %q", e.Profile, w.client.Name, v.known.Name),
+			Hint: fmt.Sprintf("mcpauth-tray clients remove %s --profile %s takes that out first", w.client.ID, e.Profile), Err: ErrName}
+	}
+	if other := w.rec.profileOf(v.name); other != "" && other != e.Profile {
+		return &Error{Summary: fmt.Sprintf("%q in the config of %s belongs to profile %s", v.name, w.client.Name, other),
+			Hint: "choose another with --name", Err: ErrName}
+	}
+	return nil
+}
+
+func (w *work) foreign(v verdict) error {
+	return &Error{Summary: fmt.Sprintf("%s has a server %q that is not ours (%s); it was left as it is: %s", w.client.Name, v.name, v.why, w.file),
+		Hint: "--name writes ours under another name, --force replaces it", Err: ErrForeign}
+}
+
+// drop takes entries out.
+func (w *work) drop(t Task) {
+	for _, entry := range t.Drop {
+		w.changes = append(w.changes, w.take(entry, true))
+	}
+	if t.Gone == nil {
+		return
+	}
+	for _, profile := range slices.Sorted(maps.Keys(w.rec.Entries)) {
+		switch {
+		case !t.Gone(profile):
+		case w.rec.Entries[profile].Refused:
+			delete(w.rec.Entries, profile)
+		default:
+			w.changes = append(w.changes, w.take(Entry{Profile: profile}, false))
+		}
+	}
+}
+
+// take takes one entry out. An entry that became somebody else's stays; that is an
+// error when a person asked for it. asked also keeps the entry out from then on.
+func (w *work) take(e Entry, asked bool) Change {
+	v := w.verdict(e)
+	c := Change{Profile: e.Profile, Name: v.name, Action: Leave}
+	ours := v.state == Current || v.state == Outdated
+	switch {
+	case ours:
+		gap := ""
+		if v.known != nil {
+			gap = v.known.Gap
+		}
+		was := w.was(v.name)
+		if c.Err = w.remove(v.name, gap); c.Err != nil {
+			return c
+		}
+		c.Action = Remove
+		w.touch(c, was)
+	case v.state == Foreign && v.known != nil && asked:
+		c.Err = w.foreign(v)
+	}
+	delete(w.rec.Entries, e.Profile)
+	if asked {
+		w.rec.Entries[e.Profile] = &owned{Name: v.name, Refused: true}
+	}
+	return c
+}

@@ -1,0 +1,149 @@
+package clientconfig
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// replace puts the new content in the place of the old, provided that it still is the
+// old. written says that it came to that, even if there is an error.
+func (e *Editor) replace(p *Plan) (written bool, err error) {
+	target := p.before.real
+	sweep(target)
+	if p.gone {
+		return e.deleteFile(p)
+	}
+	temp, err := e.writeBeside(target, p)
+	if err != nil {
+		return false, fmt.Errorf("cannot write beside %s, which was left as it is: %w", p.File, err)
+	}
+	if err := unchanged(p); err != nil {
+		return false, errors.Join(err, os.Remove(temp))
+	}
+	e.step("checked")
+	if written, err := e.install(temp, target, p); err != nil {
+		return written, err
+	}
+	if err := syncFolder(filepath.Dir(target)); err != nil {
+		return true, fmt.Errorf("%s was written, but may not last: %w", p.File, err)
+	}
+	if data, err := os.ReadFile(target); err != nil || hash(string(data)) != p.sumAfter() {
+		return true, &Error{Summary: p.File + " was written again by another program at once, which may have taken our entry out",
+			Hint: "mcpauth-tray clients list shows what is there now", Err: err}
+	}
+	return true, nil
+}
+
+// install gives temp the name of the target. Where the system can exchange the two, and
+// the target turns out to have been changed in the last moment, they are exchanged back.
+func (e *Editor) install(temp, target string, p *Plan) (written bool, err error) {
+	if !p.before.exists() {
+		if err = create(temp, target); err == nil {
+			return true, nil
+		}
+		os.Remove(temp)
+		if errors.Is(err, os.ErrExist) {
+			err = changed(p.File)
+		}
+		return false, err
+	}
+	swapped, err := exchange(temp, target)
+	if err != nil {
+		os.Remove(temp)
+		return false, fmt.Errorf("cannot replace %s, which was left as it is: %w", p.File, err)
+	}
+	e.step("exchanged")
+	if !swapped {
+		return true, nil
+	}
+	for ours := p.sumAfter(); ; {
+		displaced, err := os.ReadFile(temp)
+		switch sum := hash(string(displaced)); {
+		case err != nil:
+			return true, fmt.Errorf("%s was written, but what it had before cannot be looked at in %s: %w", p.File, temp, err)
+		case sum == p.before.sum():
+			return true, os.Remove(temp)
+		case sum == ours:
+			return false, errors.Join(changed(p.File), os.Remove(temp))
+		}
+		if _, err := exchange(temp, target); err != nil {
+			return true, fmt.Errorf("%s was changed in the last moment, and what it had is in %s: %w", p.File, temp, err)
+		}
+	}
+}
+
+// writeBeside writes the new content to a file in the folder of the old one, under a
+// name that no client takes for a config.
+func (e *Editor) writeBeside(target string, p *Plan) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(target), besides(target)+"*.tmp") // 0600
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	e.step("created")
+	if _, err = f.Write(p.after); err != nil {
+		return "", err
+	}
+	e.step("written")
+	if p.before.exists() {
+		if err = likeness(f, p.before.info); err != nil {
+			return "", err
+		}
+	}
+	if err = f.Sync(); err != nil {
+		return "", err
+	}
+	e.step("synced")
+	return f.Name(), nil
+}
+
+// besides is what names beside a target begin with.
+func besides(target string) string { return ".mcpauth-tray-" + hash(target)[:12] + "-" }
+
+// sweep removes what a write left that was cut off.
+func sweep(target string) {
+	dir, prefix := filepath.Dir(target), besides(target)
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), prefix) {
+			os.Remove(filepath.Join(dir, entry.Name()))
+		}
+	}
+}
+
+func unchanged(p *Plan) error {
+	now, err := readFile(p.File)
+	if err != nil {
+		return err
+	}
+	if now.sum() != p.before.sum() || now.real != p.before.real {
+		return changed(p.File)
+	}
+	return nil
+}
+
+// deleteFile removes a file that is ours. It is put aside first, and back when it turns
+// out to have been changed in the last moment.
+func (e *Editor) deleteFile(p *Plan) (written bool, err error) {
+	if err := unchanged(p); err != nil {
+		return false, err
+	}
+	e.step("checked")
+	target := p.before.real
+	aside := filepath.Join(filepath.Dir(target), besides(target)+"gone.tmp")
+	if err := os.Rename(target, aside); err != nil {
+		return false, fmt.Errorf("cannot delete %s, which is ours and empty now: %w", p.File, err)
+	}
+	e.step("exchanged")
+	if data, err := os.ReadFile(aside); err != nil || hash(string(data)) != p.before.sum() {
+		return false, errors.Join(changed(p.File), create(aside, target))
+	}
+	return true, errors.Join(os.Remove(aside), syncFolder(filepath.Dir(target)))
+}

@@ -1,0 +1,228 @@
+package clientconfig
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// state is what we remember of clients' configs, in one file of ours.
+type state struct {
+	Version int                `json:"version"`
+	Files   map[string]*record `json:"files"` // path, as the client knows it → what is ours there
+}
+
+const stateVersion = 1
+
+// record is what we remember of one config file.
+type record struct {
+	Client  string            `json:"client"`
+	Created bool              `json:"created,omitempty"` // the file itself is ours
+	Folders []string          `json:"folders,omitempty"` // and these, outermost first
+	Made    bool              `json:"made,omitempty"`    // the map of servers is ours
+	Entries map[string]*owned `json:"entries"`           // profile → its entry
+	First   string            `json:"first,omitempty"`   // backup of the file before we ever touched it
+	Steps   []step            `json:"steps,omitempty"`   // oldest first
+}
+
+// owned is what we remember of an entry.
+type owned struct {
+	Name string `json:"name"`
+	Link string `json:"link"`          // where it pointed when we wrote it
+	Hash string `json:"hash"`          // of the part that is ours
+	Gap  string `json:"gap,omitempty"` // see document.add
+
+	Pending bool `json:"pending,omitempty"` // about to be written; it may not be there
+	Refused bool `json:"refused,omitempty"` // taken out by a person: it stays out until they ask for it
+	Risky   bool `json:"risky,omitempty"`   // written while the client ran, which may lose it
+	Again   bool `json:"again,omitempty"`   // put back once after it was lost so
+}
+
+// step is one write that can be undone.
+type step struct {
+	Before  string       `json:"before"` // sum of the content; empty: there was no file
+	After   string       `json:"after"`
+	Changes []stepChange `json:"changes"`
+	Record  *record      `json:"record"`            // as it was, without steps
+	Pending bool         `json:"pending,omitempty"` // it may not have come to the write
+}
+
+// stepChange is what a write did to one entry.
+type stepChange struct {
+	Profile string          `json:"profile"`
+	Name    string          `json:"name"`
+	Was     json.RawMessage `json:"was,omitempty"`   // the entry before; nil: there was none
+	Whole   bool            `json:"whole,omitempty"` // it was somebody else's
+}
+
+// maxSteps is how many writes to a file can be undone.
+const maxSteps = 10
+
+// file is a copy of the record of a file, empty when there is none.
+func (s *state) file(path string) *record {
+	r := &record{Entries: map[string]*owned{}}
+	if old := s.Files[path]; old != nil {
+		r = old.clone()
+	}
+	return r
+}
+
+// filesOf lists the files of a client with something of ours.
+func (s *state) filesOf(id string) []string {
+	var files []string
+	for _, path := range slices.Sorted(maps.Keys(s.Files)) {
+		if f := s.Files[path]; f.Client == id && len(f.owned()) > 0 {
+			files = append(files, path)
+		}
+	}
+	return files
+}
+
+func (r *record) clone() *record {
+	c := *r
+	c.Entries = make(map[string]*owned, len(r.Entries))
+	for profile, o := range r.Entries {
+		same := *o
+		c.Entries[profile] = &same
+	}
+	c.Steps = slices.Clone(r.Steps)
+	c.Folders = slices.Clone(r.Folders)
+	return &c
+}
+
+// owned lists the profiles with an entry that should be in the file.
+func (r *record) owned() []string {
+	var profiles []string
+	for _, profile := range slices.Sorted(maps.Keys(r.Entries)) {
+		if !r.Entries[profile].Refused {
+			profiles = append(profiles, profile)
+		}
+	}
+	return profiles
+}
+
+// profileOf is whose entry a name is, "" for nobody's.
+func (r *record) profileOf(name string) string {
+	for profile, o := range r.Entries {
+		if o.Name == name && !o.Refused {
+			return profile
+		}
+	}
+	return ""
+}
+
+func (e *Editor) stateFile() string { return filepath.Join(e.dir, "owned.json") }
+
+// loadState reads what we remember. A file that cannot be read is an error: without it
+// our entries would look like somebody else's.
+func (e *Editor) loadState() (*state, error) {
+	s := &state{Version: stateVersion, Files: map[string]*record{}}
+	data, err := os.ReadFile(e.stateFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, s)
+	}
+	if err == nil && s.Version != stateVersion {
+		err = fmt.Errorf("it is of version %d, this app knows %d", s.Version, stateVersion)
+	}
+	if err != nil {
+		return nil, &Error{Summary: fmt.Sprintf("cannot read which entries of clients are ours: %s: %v", e.stateFile(), err),
+			Hint: "repair that file; without it nothing of a client's config is touched", Err: err}
+	}
+	for _, r := range s.Files {
+		if r.Entries == nil {
+			r.Entries = map[string]*owned{}
+		}
+	}
+	return s, nil
+}
+
+// saveState makes what we remember last, and lets go of backups nobody needs.
+func (e *Editor) saveState(s *state) error {
+	for path, r := range s.Files {
+		if len(r.Entries) == 0 && len(r.Steps) == 0 && r.First == "" && !r.Created && !r.Made {
+			delete(s.Files, path)
+		}
+	}
+	data, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := writeOwn(e.stateFile(), append(data, '\n')); err != nil {
+		return fmt.Errorf("cannot remember which entries of clients are ours: %w", err)
+	}
+	return e.pruneBackups(s)
+}
+
+// writeOwn replaces a file of our own whole and makes it last.
+func writeOwn(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(name))
+}
+
+func (e *Editor) backup(sum string) string { return filepath.Join(e.dir, "backups", sum) }
+
+// saveBackup keeps a config file as it was found.
+func (e *Editor) saveBackup(c content) error {
+	if !c.exists() || exists(e.backup(c.sum())) {
+		return nil
+	}
+	if err := os.MkdirAll(e.backup(""), 0o700); err != nil {
+		return err
+	}
+	return writeOwn(e.backup(c.sum()), c.data)
+}
+
+// readBackup returns a kept config file, whole.
+func (e *Editor) readBackup(sum string) ([]byte, error) {
+	data, err := os.ReadFile(e.backup(sum))
+	if err == nil && hash(string(data)) != sum {
+		err = errors.New("it is damaged")
+	}
+	if err != nil {
+		return nil, &Error{Summary: fmt.Sprintf("the backup %s cannot be used: %v", e.backup(sum), err),
+			Hint: "take the entry out with mcpauth-tray clients remove", Err: ErrNoUndo}
+	}
+	return data, nil
+}
+
+func (e *Editor) pruneBackups(s *state) error {
+	needed := map[string]bool{}
+	for _, r := range s.Files {
+		needed[r.First] = true
+		for _, step := range r.Steps {
+			needed[step.Before] = true
+		}
+	}
+	entries, err := os.ReadDir(e.backup(""))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, b := range entries {
+		if !needed[b.Name()] {
+			err = errors.Join(err, os.Remove(e.backup(b.Name())))
+		}
+	}
+	return err
+}

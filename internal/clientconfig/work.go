@@ -1,0 +1,240 @@
+package clientconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// work is one config file while a plan for it is made: the content, changed step by
+// step, and what will have to be remembered.
+type work struct {
+	client  *Client
+	file    string
+	program program
+	before  content
+	text    string
+	doc     document
+	rec     *record
+	touched []string // names of entries that were added, changed or taken out
+	changes []Change
+	steps   []stepChange
+}
+
+// open reads and parses a config file.
+func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
+	before, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := parse(c, before.data)
+	if err != nil {
+		return nil, malformed(file, err)
+	}
+	rec.Client = c.ID
+	return &work{client: c, file: file, program: e.program, before: before, text: string(before.data), doc: doc, rec: rec}, nil
+}
+
+// blank reports a file that is there and has nothing in it, which may be all that is
+// left of what it was.
+func (w *work) blank() bool {
+	return w.before.exists() && strings.TrimSpace(strings.TrimPrefix(w.text, byteOrderMark)) == ""
+}
+
+// verdict is how an entry stands.
+type verdict struct {
+	name  string
+	state State
+	why   string
+	want  shape
+	now   any // the entry as it is; nil: there is none
+	known *owned
+}
+
+func (w *work) shape(e Entry, name string) shape {
+	return shapeOf(w.client, e, name, w.program, len(w.doc.path()) > len(w.client.Servers))
+}
+
+// verdict finds the entry of a profile and judges it.
+func (w *work) verdict(e Entry) verdict {
+	v := verdict{name: e.Name, known: w.rec.Entries[e.Profile]}
+	if v.known != nil && v.known.Refused {
+		v.known = nil
+	}
+	if v.name == "" {
+		v.name = e.Profile
+		if v.known != nil {
+			v.name = v.known.Name
+		}
+	}
+	servers := w.doc.servers()
+	v.want = w.shape(e, v.name)
+	v.now = servers[v.name]
+	if v.now == nil && e.Name == "" {
+		w.adopt(e, &v)
+	}
+	if _, there := servers[v.name]; there {
+		w.judge(e, &v)
+		return v
+	}
+	v.state = Missing
+	if v.known != nil && !v.known.Pending {
+		v.why = "it was there and is gone; clients write adds it again"
+	}
+	return v
+}
+
+// adopt takes an entry that points where ours should for ours, whatever its name.
+func (w *work) adopt(e Entry, v *verdict) {
+	found := ""
+	for name, entry := range w.doc.servers() {
+		if linkOf(entry) != linkOf(plain(v.want.own)) || w.rec.profileOf(name) != "" {
+			continue
+		}
+		if found != "" {
+			return
+		}
+		found = name
+	}
+	if found != "" {
+		v.name, v.now = found, w.doc.servers()[found]
+		v.want = w.shape(e, found)
+	}
+}
+
+// judge says whose an entry is that has the name. What the client or its person did to
+// an entry that still points where it should is left alone.
+func (w *work) judge(e Entry, v *verdict) {
+	link, part, want := linkOf(v.now), canonical(ownPart(v.now, v.want)), plain(v.want.own)
+	right := link == linkOf(want)
+	untouched := v.known != nil && hash(part) == v.known.Hash
+	switch {
+	case right && (!untouched || part == canonical(want)):
+		v.state = Current
+	case right, v.known != nil && link == v.known.Link, w.program.runs(v.now, e.Profile):
+		v.state = Outdated
+	case v.known != nil:
+		v.state, v.why = Foreign, "somebody pointed it elsewhere"
+	default:
+		v.state, v.why = Foreign, "it is not from this app"
+	}
+}
+
+// edit carries an edit out and reads the result.
+func (w *work) edit(e edit, err error) error {
+	if err != nil {
+		return malformed(w.file, err)
+	}
+	text := e.apply(w.text)
+	doc, err := parse(w.client, []byte(text))
+	if err != nil {
+		return w.broken(err)
+	}
+	w.text, w.doc = text, doc
+	return nil
+}
+
+// broken is a file that cannot be edited although it can be read.
+func (w *work) broken(err error) error {
+	return &Error{Summary: fmt.Sprintf("%s is written in a way that this app cannot edit (%v); it was left as it is", w.file, err),
+		Hint: "paste what mcpauth-tray clients snippet " + w.client.ID + " prints", Err: ErrUnreadable}
+}
+
+// was is an entry as JSON, for undo.
+func (w *work) was(name string) json.RawMessage {
+	now, ok := w.doc.servers()[name]
+	if !ok {
+		return nil
+	}
+	return json.RawMessage(canonical(now))
+}
+
+func (w *work) touch(c Change, was json.RawMessage) {
+	w.touched = append(w.touched, c.Name)
+	w.steps = append(w.steps, stepChange{Profile: c.Profile, Name: c.Name, Was: was, Whole: c.Action == Replace})
+}
+
+// add puts a new entry in.
+func (w *work) add(profile, name string, value object) error {
+	e, gap, made, err := w.doc.add(name, value)
+	if err := w.edit(e, err); err != nil {
+		return err
+	}
+	w.rec.Made = w.rec.Made || made
+	w.rec.Entries[profile] = &owned{Name: name, Gap: gap}
+	return nil
+}
+
+// remove takes an entry out.
+func (w *work) remove(name, gap string) error {
+	e, err := w.doc.remove(name, gap, w.rec.Made)
+	if err := w.edit(e, err); err != nil {
+		return err
+	}
+	if w.doc.servers() == nil {
+		w.rec.Made = false
+	}
+	return nil
+}
+
+// update puts the part of an entry right that is ours.
+func (w *work) update(name string, want shape) error {
+	for _, f := range want.own {
+		if canonical(w.field(name, f.key)) == canonical(plain(f.value)) {
+			continue
+		}
+		if err := w.edit(w.doc.set(name, f.key, f.value)); err != nil {
+			return err
+		}
+	}
+	for _, key := range linkKeys {
+		wanted := slices.ContainsFunc(want.own, func(f field) bool { return f.key == key })
+		if wanted || w.field(name, key) == nil {
+			continue
+		}
+		if err := w.edit(w.doc.unset(name, key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) field(name, key string) any {
+	m, _ := w.doc.servers()[name].(map[string]any)
+	return m[key]
+}
+
+// remember notes that the entry of that name is ours as it is now.
+func (w *work) remember(profile, name string, want shape) *owned {
+	o := w.rec.Entries[profile]
+	if o == nil || o.Refused {
+		o = &owned{}
+		w.rec.Entries[profile] = o
+	}
+	now := w.doc.servers()[name]
+	o.Name, o.Link, o.Hash, o.Pending = name, linkOf(now), hash(canonical(ownPart(now, want))), false
+	return o
+}
+
+// fromJSON reads an entry that was kept for undo.
+func fromJSON(raw json.RawMessage) (object, error) {
+	var o object
+	err := yaml.NewDecoder(bytes.NewReader(raw)).Decode(&o)
+	return o, err
+}
+
+// verify requires that nothing but the entries touched differs from the file as it was.
+func (w *work) verify() error {
+	old, err := parse(w.client, w.before.data)
+	if err != nil {
+		return malformed(w.file, err)
+	}
+	if !sameBut(w.touched, w.doc.path(), old.all(), w.doc.all()) {
+		return w.broken(fmt.Errorf("more than our entry would change"))
+	}
+	return nil
+}
