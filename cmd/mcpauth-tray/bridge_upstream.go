@@ -1,0 +1,248 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/stdio"
+)
+
+const (
+	// appInterval is how often a bridge looks for an app that does not run.
+	appInterval = time.Second
+	// signInTime is how long the sign-in tool waits for the person. Clients give a tool
+	// a minute, some only half of that.
+	signInTime = 25 * time.Second
+	// openPause keeps a client that calls the tool again and again from opening as
+	// many pages.
+	openPause = 30 * time.Second
+)
+
+// bridgedApps are the places where the running app may listen. The environment of a
+// client is often not that of the session in which the app runs.
+func bridgedApps(c *cobra.Command) ([]*control.Client, error) {
+	state, err := c.Flags().GetString(flagStateDir)
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := c.Flags().GetString(flagProfiles)
+	if err != nil {
+		return nil, err
+	}
+	folders, err := desktop.Locate(bareEnv, profiles, state)
+	if err != nil {
+		return nil, err
+	}
+	var apps []*control.Client
+	var before string
+	for _, runtime := range []string{folders.Runtime, ""} {
+		socket, err := control.Path(folders.State, runtime)
+		if err != nil {
+			return nil, err
+		}
+		if socket != before {
+			apps = append(apps, control.Dial(socket))
+		}
+		before = socket
+	}
+	return apps, nil
+}
+
+// bareEnv is the environment, with what a client may have left out.
+func bareEnv(name string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	switch name {
+	case "HOME":
+		return home()
+	case "LocalAppData":
+		return filepath.Join(home(), "AppData", "Local")
+	case "AppData":
+		return filepath.Join(home(), "AppData", "Roaming")
+	case "XDG_RUNTIME_DIR":
+		return filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
+	}
+	return ""
+}
+
+// home is the person's folder by the user database.
+func home() string {
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
+}
+
+// bridgedProfile is a profile of the running app, as a bridge sees it.
+type bridgedProfile struct {
+	apps []*control.Client
+	name string
+
+	mu     sync.Mutex
+	opened time.Time // when a page was last opened
+}
+
+var _ stdio.Upstream = (*bridgedProfile)(nil)
+
+// Watch implements stdio.Upstream. An app that is not there is looked for until it is.
+func (p *bridgedProfile) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
+	return func(yield func(stdio.Endpoint) bool) {
+		var last *stdio.Endpoint
+		tell := func(e stdio.Endpoint) bool {
+			if last != nil && *last == e {
+				return true
+			}
+			last = &e
+			return yield(e)
+		}
+		for ctx.Err() == nil {
+			var lost error
+			for _, app := range p.apps {
+				for snap, err := range app.Stream(ctx) {
+					if err != nil {
+						lost = err
+						break
+					}
+					if !tell(endpointOf(snap, p.name)) {
+						return
+					}
+				}
+			}
+			if ctx.Err() != nil || !tell(absent(lost)) {
+				return
+			}
+			select {
+			case <-time.After(appInterval):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func absent(err error) stdio.Endpoint {
+	e := stdio.Endpoint{
+		State: stdio.Absent, Says: "mcpauth-tray is not running", Action: "Start mcpauth-tray",
+		Code: status.ShuttingDown.RPC(), Reason: "not_running",
+	}
+	if err != nil && !errors.Is(err, control.ErrNotRunning) {
+		e.Says = printable(err.Error())
+	}
+	return e
+}
+
+// states says what a phase means for a bridge.
+var states = map[status.Phase]stdio.State{
+	status.Stopped:      stdio.SignedOut,
+	status.Starting:     stdio.Settling,
+	status.Ready:        stdio.Ready,
+	status.SignInNeeded: stdio.SignedOut,
+	status.SigningIn:    stdio.Shaky,
+	status.Backoff:      stdio.Shaky,
+}
+
+// endpointOf is what a Snapshot says of the profile.
+func endpointOf(s *status.Snapshot, name string) stdio.Endpoint {
+	row := s.Profile(name)
+	if row == nil {
+		e := stdio.Endpoint{
+			State: stdio.Unknown, Says: "mcpauth-tray has no profile of this name", Action: "Add it to profiles.yaml, or correct the name in the client",
+			Code: status.ProfileError.RPC(), Reason: string(status.ProfileError),
+		}
+		if s.Config.Error != nil {
+			e.State, e.Says, e.Action = stdio.SignedOut, "profiles.yaml has an error: "+printable(s.Config.Error.Message), "Correct the file"
+		}
+		return e
+	}
+	if row.Phase == status.Ready && row.URL != "" {
+		return stdio.Endpoint{State: stdio.Ready, URL: row.URL}
+	}
+	code := cmp.Or(row.Code, status.Busy)
+	e := stdio.Endpoint{
+		State: states[row.Phase], URL: row.URL, Says: row.Name + ": " + printable(row.Summary),
+		Action: printable(row.Action), Code: code.RPC(), Reason: string(code),
+	}
+	if row.Detail != "" {
+		e.Says += " (" + printable(row.Detail) + ")"
+	}
+	if row.URL == "" && e.State != stdio.Settling {
+		e.State = stdio.SignedOut
+	}
+	return e
+}
+
+// SignIn implements stdio.Upstream. The page is opened here: the client that asked is a
+// face like any other, and its person confirms on the page.
+func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
+	within, cancel := context.WithTimeout(ctx, signInTime)
+	defer cancel()
+	var err error
+	for _, app := range p.apps {
+		var prompt *status.Prompt
+		s := signIn{profile: p.name, wait: true, said: io.Discard, open: func(at *status.Prompt) error {
+			prompt = at
+			if !p.show(at) {
+				cancel() // the link is all there is: it must not be late
+			}
+			return nil
+		}}
+		err = s.run(within, app)
+		switch {
+		case err == nil:
+			return fmt.Sprintf("Signed in to %s. Its tools are there now; list the tools again.", p.name), nil
+		case prompt != nil && within.Err() != nil && ctx.Err() == nil:
+			return howToGoOn(p.name, prompt), nil
+		case !errors.Is(err, control.ErrNotRunning):
+			return "", p.failed(err)
+		}
+	}
+	return "", p.failed(err)
+}
+
+// show opens the page and says whether one is open.
+func (p *bridgedProfile) show(at *status.Prompt) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at.LinkOnly || !p.opened.IsZero() && time.Since(p.opened) < openPause {
+		return false
+	}
+	if desktop.OpenURL(at.URL) != nil {
+		return false
+	}
+	p.opened = time.Now()
+	return true
+}
+
+func howToGoOn(name string, at *status.Prompt) string {
+	says := fmt.Sprintf("The sign-in to %s waits for the person at this computer. Continue in the browser, or open this page:\n%s\n", name, at.URL)
+	if at.UserCode != "" {
+		says += "Code to enter there: " + at.UserCode + "\n"
+	}
+	return says + "Afterwards the tools of " + name + " appear by themselves."
+}
+
+func (p *bridgedProfile) failed(err error) error {
+	_, hint := described(err)
+	if errors.Is(err, control.ErrNotRunning) {
+		hint = "Start mcpauth-tray; the tools appear by themselves then"
+	}
+	if hint != "" {
+		hint = ". " + hint
+	}
+	return fmt.Errorf("%s%s", printable(err.Error()), hint)
+}

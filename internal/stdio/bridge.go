@@ -1,0 +1,274 @@
+package stdio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// ErrUnknownProfile is how Run ends when the app has no such profile.
+var ErrUnknownProfile = errors.New("no such profile")
+
+// Options are what a Bridge needs.
+type Options struct {
+	Name     string // of the profile
+	Version  string // of the app, for clients that the bridge answers by itself
+	In       io.Reader
+	Out      io.Writer // gets whole lines of JSON-RPC and nothing else
+	Upstream Upstream
+	Logger   *slog.Logger // nil: discard
+}
+
+// Bridge is one stdio client's way to one profile. It is used once.
+type Bridge struct {
+	name, version string
+	in            *lineReader
+	out           *lineWriter
+	upstream      Upstream
+	log           *slog.Logger
+	http          *http.Client
+
+	ctx    context.Context
+	stop   context.CancelCauseFunc
+	work   sync.WaitGroup // everything but the goroutine that reads stdin
+	calls  registry
+	slots  chan struct{} // requests under way upstream
+	link   link
+	client clientSession
+	tools  toolCache
+
+	order chan struct{} // closed when the line that later ones wait for is done; the reader's
+}
+
+// Bounds of one bridge.
+const (
+	maxUnderWay = 128              // requests upstream at one time, streams of subscriptions aside
+	drainTime   = 3 * time.Second  // for calls under way when stdin ends
+	leaveTime   = time.Second      // for the farewell to the server
+	idleTime    = 50 * time.Second // of a connection to the listener
+)
+
+// New makes a Bridge. It starts nothing.
+func New(o Options) *Bridge {
+	b := &Bridge{
+		name: o.Name, version: o.Version, in: newLineReader(o.In), out: &lineWriter{out: o.Out},
+		upstream: o.Upstream, log: o.Logger, slots: make(chan struct{}, maxUnderWay), order: make(chan struct{}),
+	}
+	close(b.order)
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.http = &http.Client{
+		Transport: &http.Transport{
+			DisableCompression: true, MaxIdleConnsPerHost: maxUnderWay, IdleConnTimeout: idleTime,
+			ReadBufferSize: 8 << 10, WriteBufferSize: 8 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	b.calls.init()
+	b.link.init()
+	return b
+}
+
+// Run carries messages until stdin ends, stdout is closed or ctx ends. Calls under way
+// when stdin ends get a moment to finish. It returns nil, ErrUnknownProfile, the cause
+// of ctx, or why stdout cannot be written.
+//
+// The goroutine that reads In outlives Run when the read cannot be interrupted.
+func (b *Bridge) Run(ctx context.Context) error {
+	b.ctx, b.stop = context.WithCancelCause(ctx)
+	defer b.stop(nil)
+	b.work.Go(b.follow)
+	ended := make(chan error, 1)
+	go func() { ended <- b.readLines() }()
+	var err error
+	select {
+	case err = <-ended:
+		if err == nil {
+			err = b.drain()
+		}
+	case <-b.ctx.Done():
+		err = context.Cause(b.ctx)
+	}
+	unknown := b.link.endpoint().State == Unknown
+	b.client.leave(b)
+	b.stop(nil)
+	b.http.CloseIdleConnections()
+	b.work.Wait()
+	if err == nil && unknown {
+		return ErrUnknownProfile
+	}
+	return err
+}
+
+// drain waits for the calls under way, but not for subscriptions.
+func (b *Bridge) drain() error {
+	t := time.NewTimer(drainTime)
+	defer t.Stop()
+	select {
+	case <-b.calls.idle():
+	case <-t.C:
+	case <-b.ctx.Done():
+		return context.Cause(b.ctx)
+	}
+	return nil
+}
+
+func (b *Bridge) readLines() error {
+	for {
+		raw, err := b.in.next()
+		switch {
+		case b.ctx.Err() != nil, err == io.EOF:
+			return nil
+		case err == errTooLong:
+			b.write(failure{code: codeInvalidRequest, says: "the message is longer than 256 MiB"}.answer(b.name, nil))
+		case err != nil:
+			return err
+		default:
+			b.take(raw)
+		}
+	}
+}
+
+// take starts the work on one line. It never waits: an answer of the client may be what
+// the work on an earlier line waits for.
+func (b *Bridge) take(raw []byte) {
+	line, err := oneLine(raw)
+	if err != nil {
+		b.write(failure{code: codeParse, says: "the line is not JSON"}.answer(b.name, nil))
+		return
+	}
+	m := read(line)
+	switch {
+	case m.kind == invalid:
+		b.write(failure{code: codeInvalidRequest, says: "the line is not a JSON-RPC message"}.answer(b.name, m.id))
+		return
+	case m.method == methodCancelled && b.cancelled(m):
+		return
+	case m.kind == notification && m.method == methodCancelled:
+		b.after(b.order, func() { b.passOn(m) })
+		return
+	}
+	b.client.noteEra(m)
+	before := b.order
+	done := func() {}
+	if m.method == methodInitialize || m.method == methodInitialized {
+		next := make(chan struct{})
+		b.order, done = next, sync.OnceFunc(func() { close(next) })
+	}
+	if m.kind == request || m.kind == batch {
+		c := b.calls.add(b.ctx, m)
+		if m.kind == request && c.answered() {
+			b.log.Warn("dropped: a request with the id of one that is under way", "method", m.method)
+			done()
+			return
+		}
+		b.after(before, func() {
+			defer done()
+			b.serve(c)
+		})
+		return
+	}
+	b.after(before, func() {
+		defer done()
+		b.passOn(m)
+	})
+}
+
+// after does the work once earlier lines that it has to come after are done.
+func (b *Bridge) after(before <-chan struct{}, work func()) {
+	b.work.Go(func() {
+		select {
+		case <-before:
+			work()
+		case <-b.ctx.Done():
+		}
+	})
+}
+
+// write puts one message on stdout. An error there ends the bridge.
+func (b *Bridge) write(line []byte) {
+	if err := b.out.write(line); err != nil {
+		b.stop(err)
+	}
+}
+
+// serve answers a request or a batch, here or by the server.
+func (b *Bridge) serve(c *call) {
+	at, err := b.placeOf(c)
+	if err != nil {
+		b.calls.drop(c)
+		return
+	}
+	if b.answerHere(c, at) {
+		return
+	}
+	if c.method != methodListen {
+		select {
+		case b.slots <- struct{}{}:
+			defer func() { <-b.slots }()
+		case <-c.ctx.Done():
+			b.calls.drop(c)
+			return
+		}
+	}
+	switch {
+	case c.method == methodListen && c.version != "":
+		b.listen(c)
+	case c.modern() && b.client.adapted():
+		b.callAdapted(c)
+	case c.method == methodDiscover && c.modern():
+		b.discover(c)
+	case c.modern():
+		b.callModern(c)
+	case c.method == methodInitialize:
+		b.initialize(c)
+	default:
+		b.callSession(c)
+	}
+	if c.ctx.Err() != nil {
+		b.calls.drop(c)
+	}
+}
+
+// placeOf is where a request goes. Who is met here is promised to be introduced later.
+func (b *Bridge) placeOf(c *call) (place, error) {
+	for {
+		at, err := b.link.await(c.ctx)
+		meets := c.method == methodInitialize || c.method == methodDiscover
+		if err != nil || !at.offline || !meets || at.endpoint.State == Unknown || b.link.promise() {
+			return at, err
+		}
+	}
+}
+
+// passOn sends a notification or an answer of the client to the server.
+func (b *Bridge) passOn(m message) {
+	at, err := b.link.await(b.ctx)
+	if err != nil {
+		return
+	}
+	if m.method == methodInitialized {
+		b.client.initialized(b, m.raw, at)
+		return
+	}
+	switch {
+	case at.offline:
+	case m.version == "" && b.client.isModern():
+		b.log.Debug("dropped: this protocol has no such message from a client", "method", m.method)
+	case m.version != "":
+		b.report(m, b.sendModern(m))
+	default:
+		b.report(m, b.sendSession(m))
+	}
+}
+
+func (b *Bridge) report(m message, err error) {
+	if err != nil && b.ctx.Err() == nil {
+		b.log.Warn("a message could not be passed on", "method", m.method, "error", err)
+	}
+}

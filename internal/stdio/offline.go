@@ -1,0 +1,272 @@
+package stdio
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// latestSession is the newest protocol with sessions; modernVersion is the first
+// without.
+const (
+	latestSession = "2025-11-25"
+	modernVersion = "2026-07-28"
+)
+
+var sessionVersions = []string{latestSession, "2025-06-18", "2025-03-26", "2024-11-05"}
+
+// promised are the capabilities a client is told of while the server cannot be asked.
+// They have to stay true: what the server then lacks is answered here, see keep.
+const promised = `{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{"listChanged":true},"logging":{},"completions":{}}`
+
+// empty are the results of a server that has nothing: method → members.
+var empty = map[string]string{
+	methodTools:                `"tools":[]`,
+	"resources/list":           `"resources":[]`,
+	"resources/templates/list": `"resourceTemplates":[]`,
+	methodSubscribe:            ``,
+	methodUnsubscribe:          ``,
+	"prompts/list":             `"prompts":[]`,
+	methodSetLevel:             ``,
+	"completion/complete":      `"completion":{"values":[]}`,
+}
+
+// toolName is the one tool a client is offered meanwhile.
+func (b *Bridge) toolName() string { return "sign_in_to_" + b.name }
+
+// answerHere answers a request without the server, if that is what there is to do.
+func (b *Bridge) answerHere(c *call, at place) bool {
+	if !at.offline {
+		return b.answerSignedIn(c)
+	}
+	if c.kind == batch || at.endpoint.State == Unknown {
+		b.refuse(c, at.endpoint)
+		return true
+	}
+	switch c.method {
+	case methodInitialize, methodDiscover:
+		b.meet(c, at.endpoint)
+	case "ping":
+		b.result(c, "")
+	case methodTools:
+		b.client.offer()
+		b.result(c, `"tools":[`+b.tool(at.endpoint)+`]`)
+	case methodCall:
+		if text(c.param("name")) != b.toolName() {
+			b.refuse(c, at.endpoint)
+			return true
+		}
+		b.signIn(c)
+	case methodListen:
+		return false
+	default:
+		nothing, known := empty[c.method]
+		if !known {
+			b.refuse(c, at.endpoint)
+			return true
+		}
+		b.client.remember(c.message)
+		b.result(c, nothing)
+	}
+	return true
+}
+
+// answerSignedIn answers a client that still knows the sign-in tool.
+func (b *Bridge) answerSignedIn(c *call) bool {
+	if c.method != methodCall || !b.client.wasOffered() || text(c.param("name")) != b.toolName() {
+		return false
+	}
+	b.says(c, b.name+" is signed in. List the tools again to see what it offers.", false)
+	return true
+}
+
+// keep replaces a server's "no such method" where it would break what only the bridge
+// promised.
+func (b *Bridge) keep(c *call, line []byte) []byte {
+	nothing, ok := empty[c.method]
+	if !ok || errorCode(line) != codeNoMethod || !b.client.wasPromised() {
+		return line
+	}
+	return resultLine(c, nothing)
+}
+
+// meet answers initialize and server/discover.
+func (b *Bridge) meet(c *call, e Endpoint) {
+	info := `{"name":"mcpauth-tray","title":` + quoted("mcpauth-tray: "+b.name) + `,"version":` + quoted(b.version) + `}`
+	tells := `"instructions":` + quoted(sentence(e)+" The tool "+b.toolName()+" helps; afterwards this server has its own tools.")
+	if c.method == methodDiscover {
+		b.client.promise(nil)
+		versions := append([]string{modernVersion}, sessionVersions...)
+		b.result(c, `"supportedVersions":["`+strings.Join(versions, `","`)+`"],"capabilities":`+promised+`,"serverInfo":`+info+`,`+tells)
+		return
+	}
+	version := text(c.param("protocolVersion"))
+	if !slices.Contains(sessionVersions, version) {
+		version = latestSession
+	}
+	b.client.promise(c.raw)
+	b.result(c, `"protocolVersion":"`+version+`","capabilities":`+promised+`,"serverInfo":`+info+`,`+tells)
+}
+
+func (b *Bridge) tool(e Endpoint) string {
+	return `{"name":` + quoted(b.toolName()) + `,"title":` + quoted("Sign in to "+b.name) +
+		`,"description":` + quoted(sentence(e)+" This tool starts the sign-in: a page opens in the browser of the person at this computer, who confirms there.") +
+		`,"inputSchema":{"type":"object","properties":{},"additionalProperties":false}` +
+		`,"annotations":{"readOnlyHint":false,"destructiveHint":false,"idempotentHint":true,"openWorldHint":true}}`
+}
+
+// sentence is what is wrong, for a person.
+func sentence(e Endpoint) string {
+	s := strings.TrimRight(e.Says, ". ") + "."
+	if e.Action != "" {
+		s += " " + strings.TrimRight(e.Action, ". ") + "."
+	}
+	return s
+}
+
+// signIn answers a call of the sign-in tool.
+func (b *Bridge) signIn(c *call) {
+	c.local.Store(true)
+	says, err := b.upstream.SignIn(c.ctx)
+	if err != nil {
+		b.says(c, err.Error(), true)
+		return
+	}
+	b.says(c, says, false)
+}
+
+// says answers a tool's call with a text.
+func (b *Bridge) says(c *call, what string, failed bool) {
+	isError := "false"
+	if failed {
+		isError = "true"
+	}
+	b.result(c, `"content":[{"type":"text","text":`+quoted(what)+`}],"isError":`+isError)
+}
+
+// result answers with the members of a result.
+func (b *Bridge) result(c *call, result string) { b.reply(c.id, resultLine(c, result)) }
+
+func resultLine(c *call, result string) []byte {
+	if c.modern() {
+		if result != "" {
+			result += ","
+		}
+		result += `"resultType":"complete"`
+		if _, list := empty[c.method]; list || c.method == methodDiscover {
+			result += `,"ttlMs":0,"cacheScope":"private"`
+		}
+	}
+	return []byte(`{"jsonrpc":"2.0","id":` + string(c.id) + `,"result":{` + result + `}}`)
+}
+
+// refuse answers what has to wait for the server.
+func (b *Bridge) refuse(c *call, e Endpoint) {
+	f := failure{code: e.Code, says: e.Says, action: e.Action, reason: e.Reason}
+	for _, id := range b.calls.unanswered(c) {
+		b.reply(id, f.answer(b.name, id))
+	}
+}
+
+// promise notes that the client was met here.
+func (c *clientSession) promise(hello []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if hello != nil {
+		c.hello, c.ready, c.level, c.watched, c.upstream = hello, nil, nil, nil, nil
+	}
+	c.declared, c.byUs = []byte(promised), true
+}
+
+func (c *clientSession) wasPromised() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byUs
+}
+
+func (c *clientSession) offer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offered = true
+}
+
+func (c *clientSession) wasOffered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offered
+}
+
+// lists are the lists that change when a server comes or goes, in the order in which
+// clients are told.
+var lists = []struct{ capability, notification, wish string }{
+	{"tools", "notifications/tools/list_changed", "toolsListChanged"},
+	{"prompts", "notifications/prompts/list_changed", "promptsListChanged"},
+	{"resources", "notifications/resources/list_changed", "resourcesListChanged"},
+}
+
+// announce tells the client that what it can list has changed. Only a client that
+// could have listed it is told, and only of what it was told would be announced.
+func (c *clientSession) announce(b *Bridge) {
+	c.mu.Lock()
+	declared, ready := c.declared, c.ready != nil
+	listening := slices.Clone(c.listening)
+	c.mu.Unlock()
+	if ready {
+		for _, l := range lists {
+			if string(member(declared, l.capability, "listChanged")) == "true" {
+				b.write([]byte(`{"jsonrpc":"2.0","method":"` + l.notification + `"}`))
+			}
+		}
+	}
+	for _, l := range listening {
+		c.stale(b, l)
+	}
+}
+
+// stale tells a subscription that what it is about may have changed.
+func (c *clientSession) stale(b *Bridge, s *listener) {
+	if s.ctx.Err() != nil {
+		return
+	}
+	for _, l := range lists {
+		if string(s.param("notifications", l.wish)) == "true" {
+			b.write(tagged(l.notification, s.id, ""))
+		}
+	}
+}
+
+// tagged is a notification of a subscription; params are further members.
+func tagged(method string, id []byte, params string) []byte {
+	return []byte(`{"jsonrpc":"2.0","method":"` + method + `","params":{"_meta":{"` + metaSubscription + `":` + string(id) + `}` + params + `}}`)
+}
+
+func (c *clientSession) subscribe(l *listener) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listening = append(c.listening, l)
+}
+
+func (c *clientSession) unsubscribe(l *listener) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listening = slices.DeleteFunc(c.listening, func(o *listener) bool { return o == l })
+}
+
+// introduce makes the server know a client that was met here.
+func (c *clientSession) introduce(ctx context.Context, b *Bridge, url string) error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	c.mu.Lock()
+	hello, probe, known := c.hello, c.probe, c.upstream != nil
+	c.mu.Unlock()
+	switch {
+	case known:
+		return nil
+	case hello != nil:
+		_, err := b.introduceAt(ctx, url)
+		return err
+	case probe != nil:
+		return b.probe(ctx, url, probe)
+	}
+	return nil
+}
