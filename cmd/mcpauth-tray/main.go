@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
@@ -140,6 +141,7 @@ func described(err error) (code status.Code, hint string) {
 	var fault *supervisor.Fault
 	var own *oauth.Error
 	var usage usageError
+	var client *clientconfig.Error
 	switch {
 	case errors.As(err, &usage):
 		return "", "see " + usage.command + " --help"
@@ -149,6 +151,8 @@ func described(err error) (code status.Code, hint string) {
 		return fault.Code, fault.Action
 	case errors.As(err, &own):
 		return own.Code, own.Action
+	case errors.As(err, &client):
+		return "", client.Hint
 	}
 	return "", ""
 }

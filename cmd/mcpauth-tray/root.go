@@ -26,7 +26,7 @@ Without a command it runs the app, like "mcpauth-tray run".`,
 	root.AddCommand(
 		run, newDemoCmd(), newStatusCmd(), newSignInCmd(), newSignOutCmd(), newRestartCmd(),
 		newPauseCmd(), newResumeCmd(), newReloadCmd(), newQuitCmd(), newValidateCmd(), newAddCmd(), newImportCmd(),
-		newProxyCmd(), newVersionCmd(),
+		newProxyCmd(), newClientsCmd(), newBridgeCmd(), newVersionCmd(),
 		newCompletionCmd(),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
+)
+
+func TestAPersonIsAskedBeforeAWrite(t *testing.T) {
+	t.Parallel()
+	for answer, written := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false, "yesterday\n": false} {
+		home := t.TempDir()
+		editor, err := clientconfig.New(clientconfig.Options{StateDir: filepath.Join(home, "state"), Exe: "/usr/bin/mcpauth-tray",
+			Getenv: func(name string) string { return map[string]string{"HOME": home, "USERPROFILE": home}[name] }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans, err := editor.Plan("cursor", clientconfig.Task{Set: []clientconfig.Entry{{Profile: "a", URL: "http://127.0.0.1:1/mcp"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		c := &cobra.Command{}
+		c.SetContext(t.Context())
+		c.SetOut(&said)
+		c.SetErr(&said)
+		if err := confirmed(c, editor, plans, bufio.NewReader(strings.NewReader(answer))); err != nil {
+			t.Fatal(err)
+		}
+		_, err = os.Stat(filepath.Join(home, ".cursor", "mcp.json"))
+		if (err == nil) != written {
+			t.Errorf("after %q: %v", answer, err)
+		}
+		if text := said.String(); !strings.Contains(text, `+      "url": "http://127.0.0.1:1/mcp"`) || !strings.Contains(text, "[y/N]") {
+			t.Errorf("it said %s", text)
+		}
+	}
+}
+
+func TestTheNullDeviceIsNoTerminal(t *testing.T) {
+	t.Parallel()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if onTerminal(null) || onTerminal(strings.NewReader("y\n")) {
+		t.Error("a question would be asked")
+	}
+}

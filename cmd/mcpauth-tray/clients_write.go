@@ -1,0 +1,384 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+)
+
+// clientFlags are the flags of the commands that write.
+type clientFlags struct {
+	profile string
+	name    string
+	force   bool
+	yes     bool
+}
+
+const aboutClients = `
+Named clients get every profile that is served; without a CLIENT it is the installed
+clients that the profiles ask for.`
+
+func newClientsPlanCmd() *cobra.Command {
+	var f clientFlags
+	c := &cobra.Command{
+		Use:   "plan [CLIENT…]",
+		Short: "Show what clients write would change",
+		Long: `Shows as a diff what clients write would change, and changes nothing. Values that are not
+ours are covered, as secrets may be among them.` + aboutClients,
+		ValidArgsFunction: completeClients,
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			return eachClient(c, args, func(s *session, id string) error { return s.plan(c, id, len(args) > 0, f) })
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func newClientsWriteCmd() *cobra.Command {
+	var f clientFlags
+	c := &cobra.Command{
+		Use:   "write [CLIENT…]",
+		Short: "Write the profiles into clients' configs",
+		Long: `Writes the profiles into clients' configs: adds entries, corrects outdated ones, and takes
+out those of profiles that are no more. On a terminal it shows the changes and asks.` + aboutClients,
+		ValidArgsFunction: completeClients,
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			return eachClient(c, args, func(s *session, id string) error { return s.write(c, id, len(args) > 0, f) })
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	return c
+}
+
+func (f *clientFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.profile, "profile", "", "this profile alone")
+	c.Flags().StringVar(&f.name, "name", "", "the name of the entry, instead of the profile's; needs --profile")
+	c.Flags().BoolVar(&f.force, "force", false, "replace entries that are not ours, write while the client runs, and fill an empty file")
+	_ = c.RegisterFlagCompletionFunc("profile", func(c *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		return completeProfile(c, nil, prefix)
+	})
+}
+
+// eachClient does something for each client of a command line. One that fails does not
+// keep the others from being done.
+func eachClient(c *cobra.Command, args []string, do func(s *session, id string) error) error {
+	s, err := openSession(c)
+	if err != nil {
+		return err
+	}
+	ids, err := s.clients(args)
+	if errors.Is(err, errNoClients) {
+		fmt.Fprintln(c.ErrOrStderr(), err.Error()+"; name one, as in mcpauth-tray "+c.CommandPath()[len(c.Root().Name())+1:]+" cursor")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.all(c, ids, do)
+}
+
+func (s *session) all(c *cobra.Command, ids []string, do func(s *session, id string) error) error {
+	var failed []error
+	for _, id := range ids {
+		err := do(s, id)
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if len(failed) < 2 {
+		return errors.Join(failed...)
+	}
+	for _, err := range failed {
+		report(c.ErrOrStderr(), err)
+	}
+	return fmt.Errorf("%d of %s could not be done", len(failed), count(len(ids), "client"))
+}
+
+// task is what a write asks for.
+func (s *session) task(id string, named bool, f clientFlags, rule portRule) (clientconfig.Task, error) {
+	if f.name != "" && f.profile == "" {
+		return clientconfig.Task{}, usageError{error: errors.New("--name needs --profile")}
+	}
+	profiles, err := s.wanted(id, named, f.profile)
+	if err != nil {
+		return clientconfig.Task{}, err
+	}
+	t := clientconfig.Task{Force: f.force}
+	if f.profile == "" {
+		t.Gone = s.gone
+	}
+	for _, p := range profiles {
+		entry, err := s.entry(p, rule)
+		if err != nil {
+			return t, err
+		}
+		entry.Name = f.name
+		t.Set = append(t.Set, entry)
+	}
+	return t, nil
+}
+
+func (s *session) plan(c *cobra.Command, id string, named bool, f clientFlags) error {
+	t, err := s.task(id, named, f, portShown)
+	if err != nil {
+		return err
+	}
+	plans, err := s.editor.Plan(id, t)
+	if err != nil {
+		return clientError(err)
+	}
+	var failed error
+	for _, p := range plans {
+		show(c.OutOrStdout(), c.ErrOrStderr(), p)
+		failed = errors.Join(failed, p.Err())
+	}
+	for _, e := range t.Set {
+		if strings.HasPrefix(e.URL, "http://127.0.0.1:0/") || e.URL == "http://127.0.0.1:0" {
+			fmt.Fprintf(c.ErrOrStderr(), "profile %s has no port yet; clients write chooses one for it\n", e.Profile)
+		}
+	}
+	return failed
+}
+
+// show writes what a plan does, its diff, and on stderr what a person should know.
+func show(stdout, stderr io.Writer, p *clientconfig.Plan) {
+	fmt.Fprintf(stdout, "%s: %s\n", p.Client.Name, does(p))
+	io.WriteString(stdout, p.Diff)
+	for _, note := range p.Notes {
+		fmt.Fprintln(stderr, printable("note: "+note))
+	}
+	if p.Running && p.Writes() {
+		fmt.Fprintln(stderr, "note: "+p.Client.Name+" is running; quit it fully before clients write")
+	}
+}
+
+// does is "add company-tools, remove old" or that there is nothing to change.
+func does(p *clientconfig.Plan) string {
+	var parts []string
+	for _, change := range p.Changes {
+		if change.Action != clientconfig.Keep && change.Action != clientconfig.Leave {
+			parts = append(parts, string(change.Action)+" "+printable(change.Name))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to change in " + p.File
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *session) write(c *cobra.Command, id string, named bool, f clientFlags) error {
+	t, err := s.task(id, named, f, portChosen)
+	if err != nil {
+		return err
+	}
+	if !onTerminal(c.InOrStdin()) {
+		return s.writeNow(c, id, t)
+	}
+	plans, err := s.editor.Plan(id, t)
+	if err != nil {
+		return clientError(err)
+	}
+	if !f.force && slices.ContainsFunc(plans, func(p *clientconfig.Plan) bool { return p.Running && p.Writes() }) {
+		if err := s.awaitQuit(c, id); err != nil {
+			return err
+		}
+		if plans, err = s.editor.Plan(id, t); err != nil {
+			return err
+		}
+	}
+	if f.yes {
+		return s.writeNow(c, id, t)
+	}
+	return confirmed(c, s.editor, plans, bufio.NewReader(c.InOrStdin()))
+}
+
+func (s *session) writeNow(c *cobra.Command, id string, t clientconfig.Task) error {
+	plans, err := s.editor.Write(c.Context(), id, t)
+	if err != nil {
+		return clientError(err)
+	}
+	if len(plans) == 0 {
+		fmt.Fprintln(c.OutOrStdout(), id+": nothing to change")
+	}
+	return written(c, plans)
+}
+
+// confirmed applies the plans that a person agrees to. A config that changes between
+// the question and the answer is not written.
+func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientconfig.Plan, in *bufio.Reader) error {
+	for _, p := range plans {
+		if p.Writes() {
+			show(c.OutOrStdout(), c.ErrOrStderr(), p)
+			fmt.Fprintf(c.ErrOrStderr(), "Write %s? [y/N] ", p.File)
+			answer, err := in.ReadString('\n')
+			if err != nil && err != io.EOF {
+				return err
+			}
+			if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+				fmt.Fprintln(c.OutOrStdout(), "Nothing was written.")
+				continue
+			}
+		}
+		if err := editor.Apply(c.Context(), p); err != nil {
+			return err
+		}
+		if err := written(c, []*clientconfig.Plan{p}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// written says what was done.
+func written(c *cobra.Command, plans []*clientconfig.Plan) error {
+	var failed error
+	for _, p := range plans {
+		switch line := p.Client.Name + ": " + does(p); {
+		case p.Writes():
+			fmt.Fprintln(c.OutOrStdout(), line+" in "+p.File)
+		case p.Err() == nil:
+			fmt.Fprintln(c.OutOrStdout(), line)
+		}
+		if p.Writes() && p.Client.Then != "" {
+			fmt.Fprintln(c.OutOrStdout(), "  now "+p.Client.Then)
+		}
+		for _, note := range p.Notes {
+			fmt.Fprintln(c.ErrOrStderr(), printable("note: "+note))
+		}
+		failed = errors.Join(failed, p.Err())
+	}
+	return failed
+}
+
+// awaitQuit waits for a client to end that would overwrite what is written meanwhile.
+func (s *session) awaitQuit(c *cobra.Command, id string) error {
+	fmt.Fprintln(c.ErrOrStderr(), id+" is running and would overwrite its config. Quit it fully; this goes on by itself then. (--force does not wait.)")
+	for s.editor.Running(id) {
+		select {
+		case <-c.Context().Done():
+			return c.Context().Err()
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+func onTerminal(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func newClientsRemoveCmd() *cobra.Command {
+	var f clientFlags
+	c := &cobra.Command{
+		Use:   "remove [CLIENT…]",
+		Short: "Take our entries out of clients' configs",
+		Long: `Takes our entries out of clients' configs, by default out of all of them. They stay out
+until clients write puts them in again.`,
+		ValidArgsFunction: completeClients,
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := openSession(c)
+			var complaints profile.Errors
+			if errors.As(err, &complaints) { // whatever became of the profiles, our entries can go
+				s, err = sessionWithout(c)
+			}
+			if err != nil {
+				return err
+			}
+			return s.remove(c, args, f)
+		},
+	}
+	c.Flags().StringVar(&f.profile, "profile", "", "the entry of this profile alone, which need not be in profiles.yaml any more")
+	c.Flags().BoolVar(&f.force, "force", false, "write while the client runs")
+	return c
+}
+
+func (s *session) remove(c *cobra.Command, args []string, f clientFlags) error {
+	ids := args
+	var err error
+	if len(args) > 0 {
+		ids, err = s.clients(args)
+	} else {
+		ids, err = s.editor.Written()
+	}
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		fmt.Fprintln(c.OutOrStdout(), "No client has an entry of ours.")
+		return nil
+	}
+	t := clientconfig.Task{Force: f.force}
+	for _, p := range s.config.Profiles {
+		if f.profile != "" && p.Name != f.profile {
+			continue
+		}
+		entry, err := s.entry(p, portKnown)
+		if err != nil {
+			return err
+		}
+		t.Drop = append(t.Drop, entry)
+	}
+	if f.profile == "" {
+		t.Gone = s.gone
+	} else if len(t.Drop) == 0 {
+		t.Drop = []clientconfig.Entry{{Profile: f.profile}}
+	}
+	return s.all(c, ids, func(s *session, id string) error {
+		return s.writeNow(c, id, t)
+	})
+}
+
+func newClientsUndoCmd() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "undo CLIENT",
+		Short: "Take the last write to a client's config back",
+		Long: `Takes the last write to a client's config back. If nobody else has changed the file since,
+it becomes what it was to the byte; otherwise only our entries become what they were.`,
+		ValidArgsFunction: completeClients,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("undo needs one client")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := sessionWithout(c)
+			if err != nil {
+				return err
+			}
+			plans, err := s.editor.PlanUndo(args[0], force)
+			if err != nil {
+				return clientError(err)
+			}
+			for _, p := range plans {
+				if err := s.editor.Apply(c.Context(), p); err != nil {
+					return err
+				}
+			}
+			return written(c, plans)
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "write while the client runs")
+	return c
+}
