@@ -111,6 +111,7 @@ func (l *Listener) Release() {
 	cancel()
 	l.close()
 	_ = l.server.Shutdown(ctx) // closes the sockets first, and then does not wait
+	l.serving.Wait()           // a socket not served yet is closed now
 }
 
 // Close does what Release does and waits for all other requests until ctx ends, which

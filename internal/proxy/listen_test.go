@@ -260,6 +260,21 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+func TestReleaseAtOnce(t *testing.T) {
+	t.Parallel()
+	first, err := Listen("127.0.0.1:0", ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		first.Release()
+		if first, err = Listen(first.Addr(), ListenOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first.Close(context.Background())
+}
+
 func TestCloseCutsOff(t *testing.T) {
 	t.Parallel()
 	reached, left := make(chan struct{}), make(chan struct{})
