@@ -15,6 +15,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/guard"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
@@ -55,6 +56,9 @@ func (a *application) run(ctx context.Context) error {
 	}
 	if _, err := a.watcher.Reload(); err != nil && a.options.noTray {
 		return err
+	}
+	if note := guard.PeerNote(); note != "" {
+		a.notice(note)
 	}
 	socket, err := control.Listen(a.options.Socket)
 	if err != nil {

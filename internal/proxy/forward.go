@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -34,6 +35,9 @@ func (h *Handler) send(out *http.Request, body []byte) (sent, *failure) {
 	h.authorize(out, token)
 	for replayed := false; ; replayed = true {
 		answer, failed := h.follow(out, body)
+		if failed == nil && answer.StatusCode == http.StatusForbidden {
+			h.noteMissingRights(ctx, token, answer.Header["Www-Authenticate"])
+		}
 		if failed != nil || answer.StatusCode != http.StatusUnauthorized {
 			return sent{answer, token.Value}, failed
 		}
@@ -49,6 +53,17 @@ func (h *Handler) send(out *http.Request, body []byte) (sent, *failure) {
 		}
 		out = again(out, body)
 		h.authorize(out, token)
+	}
+}
+
+// noteMissingRights lets the account know that the target wants more scopes than were
+// granted (RFC 6750 section 3.1). A person may then sign in again; the request is over.
+func (h *Handler) noteMissingRights(ctx context.Context, token oauth.Token, challenges []string) {
+	for _, c := range challenges {
+		if strings.Contains(c, "insufficient_scope") {
+			_, _ = h.tokens.Refused(ctx, token, challenges)
+			return
+		}
 	}
 }
 

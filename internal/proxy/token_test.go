@@ -287,3 +287,35 @@ func TestTokenEchoIsNotLogged(t *testing.T) {
 		}
 	}
 }
+
+// A 403 that asks for more scopes is noted for the account and passed on, once.
+func TestMissingRightsAreNoted(t *testing.T) {
+	t.Parallel()
+	for challenge, want := range map[string]int64{
+		`Bearer error="insufficient_scope", scope="mcp:admin"`: 1,
+		`Bearer error="invalid_token"`:                        0,
+		"":                                                     0,
+	} {
+		to := target(t, func(w http.ResponseWriter, r *http.Request) {
+			if challenge != "" {
+				w.Header().Set("WWW-Authenticate", challenge)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"jsonrpc":"2.0"}`)
+		})
+		var noted atomic.Int64
+		s := serve(t, to.URL, func(o *Options) {
+			tokens := always("good")
+			tokens.refused = func(context.Context, oauth.Token, []string) (oauth.Token, error) {
+				noted.Add(1)
+				return oauth.Token{}, errors.New("more rights are needed")
+			}
+			o.Tokens = tokens
+		})
+		answer, body := post(t, s.url("/"), call)
+		if answer.StatusCode != 403 || body != `{"jsonrpc":"2.0"}` || to.hits.Load() != 1 || noted.Load() != want {
+			t.Errorf("%q: %s %s, %d requests, noted %d times", challenge, answer.Status, body, to.hits.Load(), noted.Load())
+		}
+	}
+}
