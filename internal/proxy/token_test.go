@@ -293,7 +293,7 @@ func TestMissingRightsAreNoted(t *testing.T) {
 	t.Parallel()
 	for challenge, want := range map[string]int64{
 		`Bearer error="insufficient_scope", scope="mcp:admin"`: 1,
-		`Bearer error="invalid_token"`:                        0,
+		`Bearer error="invalid_token"`:                         0,
 		"":                                                     0,
 	} {
 		to := target(t, func(w http.ResponseWriter, r *http.Request) {
