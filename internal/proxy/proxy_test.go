@@ -367,7 +367,16 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 	to := target(t, func(w http.ResponseWriter, r *http.Request) {})
 	s := serve(t, to.URL)
 	s.handler.buffered.Store(maxBuffered)
-	answer, body := post(t, s.url("/"), call+strings.Repeat(" ", 2*smallBody))
+	r, _ := http.NewRequest("POST", s.url("/"), strings.NewReader(call+strings.Repeat(" ", 2*smallBody)))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Expect", "100-continue") // so that no body is on its way when the answer comes
+	answer, err := (&http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(answer.Body)
+	body := string(text)
 	if e := localError(t, answer, body); answer.StatusCode != 503 || e.Error.Data.Reason != "busy" || answer.Header.Get("Retry-After") != "1" {
 		t.Errorf("%s %s", answer.Status, body)
 	}
