@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,9 @@ but MCP is written to stdout; what goes wrong is said on stderr.`,
 	return c
 }
 
+// bridgeGC is how much a bridge's heap may grow between two collections, in percent.
+const bridgeGC = 40
+
 func runBridge(c *cobra.Command, profile, level string) error {
 	apps, err := bridgedApps(c)
 	if err != nil {
@@ -50,6 +54,8 @@ func runBridge(c *cobra.Command, profile, level string) error {
 	// A client that goes away shows as an error of the write, not as the end of us: the
 	// server is to be told.
 	signal.Ignore(syscall.SIGPIPE)
+	// Many of these run at one time and each holds little: memory before time.
+	debug.SetGCPercent(bridgeGC)
 	ctx, stop := stdio.UntilOrphaned(c.Context())
 	defer stop()
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: logLevel(level), ReplaceAttr: redact}))

@@ -30,7 +30,7 @@ type Bridge struct {
 	out           *lineWriter
 	upstream      Upstream
 	log           *slog.Logger
-	http          *http.Client
+	http          *http.Transport // follows no redirects
 
 	ctx    context.Context
 	stop   context.CancelCauseFunc
@@ -62,13 +62,7 @@ func New(o Options) *Bridge {
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.http = &http.Client{
-		Transport: &http.Transport{
-			DisableCompression: true, MaxIdleConnsPerHost: maxUnderWay, IdleConnTimeout: idleTime,
-			ReadBufferSize: 8 << 10, WriteBufferSize: 8 << 10,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	b.http = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: maxUnderWay, IdleConnTimeout: idleTime}
 	b.calls.init()
 	b.link.init()
 	return b

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 )
 
@@ -88,6 +87,13 @@ func ofApp(answer []byte) (failure, bool) {
 	}, true
 }
 
+// portError is a local port that cannot be reached, or broke off before an answer.
+type portError struct{ err error }
+
+func (e *portError) Error() string { return "the local port does not answer: " + e.err.Error() }
+
+func (e *portError) Unwrap() error { return e.err }
+
 // errNoAnswer is a request that the server took and left without an answer.
 var errNoAnswer = errors.New("the server ended without an answer to this request")
 
@@ -95,12 +101,11 @@ var errNoAnswer = errors.New("the server ended without an answer to this request
 func describe(err error) failure {
 	f := failure{code: codeInternal, says: err.Error(), action: "Try again in a moment"}
 	var answered *httpError
-	var transport *url.Error
+	var port *portError
 	switch {
 	case errors.As(err, &answered):
 		f.status = answered.status
-	case errors.As(err, &transport):
-		f.says = "the local port does not answer: " + transport.Err.Error()
+	case errors.As(err, &port):
 		f.reason = "listener_unreachable"
 	}
 	return f

@@ -144,7 +144,7 @@ func (w *wire) send(lines ...string) {
 	}
 }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 func (w *wire) next() string {
 	w.t.Helper()

@@ -1,7 +1,6 @@
 package stdio
 
 import (
-	"context"
 	"slices"
 	"strings"
 )
@@ -166,107 +165,4 @@ func (b *Bridge) refuse(c *call, e Endpoint) {
 	for _, id := range b.calls.unanswered(c) {
 		b.reply(id, f.answer(b.name, id))
 	}
-}
-
-// promise notes that the client was met here.
-func (c *clientSession) promise(hello []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if hello != nil {
-		c.hello, c.ready, c.level, c.watched, c.upstream = hello, nil, nil, nil, nil
-	}
-	c.declared, c.byUs = []byte(promised), true
-}
-
-func (c *clientSession) wasPromised() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.byUs
-}
-
-func (c *clientSession) offer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.offered = true
-}
-
-func (c *clientSession) wasOffered() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.offered
-}
-
-// lists are the lists that change when a server comes or goes, in the order in which
-// clients are told.
-var lists = []struct{ capability, notification, wish string }{
-	{"tools", "notifications/tools/list_changed", "toolsListChanged"},
-	{"prompts", "notifications/prompts/list_changed", "promptsListChanged"},
-	{"resources", "notifications/resources/list_changed", "resourcesListChanged"},
-}
-
-// announce tells the client that what it can list has changed. Only a client that
-// could have listed it is told, and only of what it was told would be announced.
-func (c *clientSession) announce(b *Bridge) {
-	c.mu.Lock()
-	declared, ready := c.declared, c.ready != nil
-	listening := slices.Clone(c.listening)
-	c.mu.Unlock()
-	if ready {
-		for _, l := range lists {
-			if string(member(declared, l.capability, "listChanged")) == "true" {
-				b.write([]byte(`{"jsonrpc":"2.0","method":"` + l.notification + `"}`))
-			}
-		}
-	}
-	for _, l := range listening {
-		c.stale(b, l)
-	}
-}
-
-// stale tells a subscription that what it is about may have changed.
-func (c *clientSession) stale(b *Bridge, s *listener) {
-	if s.ctx.Err() != nil {
-		return
-	}
-	for _, l := range lists {
-		if string(s.param("notifications", l.wish)) == "true" {
-			b.write(tagged(l.notification, s.id, ""))
-		}
-	}
-}
-
-// tagged is a notification of a subscription; params are further members.
-func tagged(method string, id []byte, params string) []byte {
-	return []byte(`{"jsonrpc":"2.0","method":"` + method + `","params":{"_meta":{"` + metaSubscription + `":` + string(id) + `}` + params + `}}`)
-}
-
-func (c *clientSession) subscribe(l *listener) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.listening = append(c.listening, l)
-}
-
-func (c *clientSession) unsubscribe(l *listener) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.listening = slices.DeleteFunc(c.listening, func(o *listener) bool { return o == l })
-}
-
-// introduce makes the server know a client that was met here.
-func (c *clientSession) introduce(ctx context.Context, b *Bridge, url string) error {
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	c.mu.Lock()
-	hello, probe, known := c.hello, c.probe, c.upstream != nil
-	c.mu.Unlock()
-	switch {
-	case known:
-		return nil
-	case hello != nil:
-		_, err := b.introduceAt(ctx, url)
-		return err
-	case probe != nil:
-		return b.probe(ctx, url, probe)
-	}
-	return nil
 }

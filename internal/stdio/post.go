@@ -58,9 +58,9 @@ func (b *Bridge) do(ctx context.Context, method, to string, header http.Header, 
 		return outcome{}, err
 	}
 	r.Header = header
-	answer, err := b.http.Do(r)
+	answer, err := b.http.RoundTrip(r)
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, &portError{err}
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode/100 != 2 {

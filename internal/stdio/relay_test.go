@@ -190,7 +190,7 @@ func TestManyInterleavedCalls(t *testing.T) {
 
 func TestHugeMessages(t *testing.T) {
 	eachEra(t, false, func(t *testing.T, _ *sandbox.Sandbox, url, version string) {
-		const size = 64 << 20
+		const size = huge
 		w := dial(t, newApp(ready(url)))
 		call := modernCall("1", "tools/call", fmt.Sprintf(`"name":"big","arguments":{"bytes":%d}`, size))
 		if version != modernVersion {
@@ -207,7 +207,7 @@ func TestHugeMessages(t *testing.T) {
 		answerJSON(w, http.StatusOK, `{"jsonrpc":"2.0","id":`+string(m.id)+`,"result":`+string(m.params)+`}`)
 	})
 	w := dial(t, newApp(ready(url)))
-	params := `{"text":"` + strings.Repeat("x", 64<<20) + `"}`
+	params := `{"text":"` + strings.Repeat("x", huge) + `"}`
 	w.send(`{"jsonrpc":"2.0","id":1,"method":"m","params":` + params + `}`)
 	if got := w.next(); got != `{"jsonrpc":"2.0","id":1,"result":`+params+`}` {
 		t.Errorf("%d bytes came back", len(got))

@@ -5,34 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 )
-
-// clientSession is what the client said that a server has to be told again when it
-// forgot, or when it could not be told at first.
-type clientSession struct {
-	mu        sync.Mutex
-	modern    bool   // it speaks protocol 2026-07-28
-	hello     []byte // its initialize
-	ready     []byte // its notifications/initialized
-	level     []byte // its last logging/setLevel
-	watched   []subscription
-	probe     []byte // its first request, of protocol 2026-07-28
-	declared  []byte // capabilities that the client knows of
-	byUs      bool   // they are the ones that the bridge promised
-	offered   bool   // it was shown the sign-in tool
-	listening []*listener
-
-	turn     sync.Mutex // held while a session is being opened
-	upstream *session   // guarded by mu; nil: none
-}
-
-type subscription struct {
-	uri string
-	raw []byte
-}
 
 // session is a session at the server, of protocol 2025-11-25 or earlier.
 type session struct {
@@ -63,59 +38,6 @@ func (s *session) url(listener string) string {
 		return s.old.endpoint
 	}
 	return listener
-}
-
-func (c *clientSession) current() *session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.upstream
-}
-
-func (c *clientSession) isModern() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.modern
-}
-
-// noteEra remembers which protocol the client speaks. A client that was told of an old
-// server begins again with initialize.
-func (c *clientSession) noteEra(m message) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case m.method == methodInitialize:
-		c.modern = false
-	case m.version != "" && c.hello == nil:
-		c.modern = true
-		if c.probe == nil && m.method == methodDiscover {
-			c.probe = m.raw
-		}
-	}
-}
-
-// remember keeps what a new session has to be told.
-func (c *clientSession) remember(m message) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch m.method {
-	case methodSetLevel:
-		c.level = m.raw
-	case methodSubscribe, methodUnsubscribe:
-		uri := text(m.param("uri"))
-		c.watched = slices.DeleteFunc(c.watched, func(s subscription) bool { return s.uri == uri })
-		if m.method == methodSubscribe {
-			c.watched = append(c.watched, subscription{uri, m.raw})
-		}
-	}
-}
-
-// begin takes the client's initialize; whatever was before is over.
-func (c *clientSession) begin(hello []byte) (before *session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before, c.upstream = c.upstream, nil
-	c.hello, c.ready, c.level, c.watched, c.declared = hello, nil, nil, nil, nil
-	return before
 }
 
 // initialize passes the client's initialize on. Where that cannot be done for a reason

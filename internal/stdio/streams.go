@@ -164,7 +164,7 @@ func (b *Bridge) hearOld(s *session, old *oldTransport, at string, found chan<- 
 		return err
 	}
 	r.Header = eventHeaders()
-	answer, err := b.http.Do(r)
+	answer, err := b.http.RoundTrip(r)
 	if err != nil {
 		return err
 	}
@@ -188,10 +188,12 @@ func (b *Bridge) hearOld(s *session, old *oldTransport, at string, found chan<- 
 			}
 			continue
 		}
-		if line, err := oneLine(e.data); err == nil {
+		line, err := oneLine(e.data)
+		if err == nil {
 			err = old.take(b, line)
-		} else {
-			b.log.Warn("an event of the server is not JSON")
+		}
+		if err != nil {
+			b.log.Warn("an event of the server cannot be used", "error", err)
 		}
 	}
 }
