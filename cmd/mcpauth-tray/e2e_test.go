@@ -57,6 +57,7 @@ func echo(t *testing.T, session *mcp.ClientSession, text string) string {
 }
 
 func TestRealClientsReachARealServerThroughASignIn(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, upstream := signedIn(t, l)
 	row := a.profile("everything")
@@ -82,6 +83,7 @@ func TestRealClientsReachARealServerThroughASignIn(t *testing.T) {
 }
 
 func TestServerRequestsReachTheClient(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, _ := signedIn(t, l)
 	asked := make(chan string, 1)
@@ -117,6 +119,7 @@ func TestServerRequestsReachTheClient(t *testing.T) {
 }
 
 func TestSignInSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, _ := signedIn(t, l)
 	before := a.profile("everything")
@@ -132,6 +135,7 @@ func TestSignInSurvivesARestart(t *testing.T) {
 }
 
 func TestTokensAreRenewedWhileInUse(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, _ := signedIn(t, l, "TTL=12")
 	first := a.profile("everything").Account.ExpiresAt
@@ -150,6 +154,7 @@ func TestTokensAreRenewedWhileInUse(t *testing.T) {
 }
 
 func TestSignOutIsShownToTheUserOfTheClient(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, _ := signedIn(t, l)
 	url := a.profile("everything").URL
@@ -165,6 +170,7 @@ func TestSignOutIsShownToTheUserOfTheClient(t *testing.T) {
 }
 
 func TestSignInDeniedByThePerson(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	target, trust := l.protected(l.everything())
 	trust(l.provider(target))
@@ -182,6 +188,7 @@ func TestSignInDeniedByThePerson(t *testing.T) {
 }
 
 func TestRegisteredClient(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	port := freePort(t)
 	redirect := "http://localhost:" + port + "/callback"
@@ -199,6 +206,7 @@ func TestRegisteredClient(t *testing.T) {
 }
 
 func TestSignInInARealBrowser(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {

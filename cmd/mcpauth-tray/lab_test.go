@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,11 +16,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -173,15 +178,25 @@ func (l *lab) inspector(target string, args ...string) (string, error) {
 	return string(out), err
 }
 
+// givenPorts are those this process gave away.
+var givenPorts sync.Map
+
+// freePort is a port outside the ranges that systems and the app choose from, so that
+// nobody takes it before it is listened at.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 30000 + rand.IntN(2700)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			_ = ln.Close()
+			return strconv.Itoa(port)
+		}
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	t.Fatal("no free port was found")
+	return ""
 }
 
 // program is the path under which the test binary is the program itself.
@@ -206,7 +221,25 @@ type app struct {
 	env   []string
 	cmd   *exec.Cmd
 	ended chan error
-	log   *strings.Builder
+	log   *transcript
+}
+
+// transcript is what a running program has written so far.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *transcript) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newApp prepares an app with that profiles.yaml; start runs it.
@@ -217,7 +250,9 @@ func newApp(t *testing.T, yaml string, env ...string) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	a := &app{t: t, exe: program(t), dir: dir, env: append([]string{"DBUS_SESSION_BUS_ADDRESS=", "DISPLAY="}, env...)}
+	// A program with the race detector would sleep for a second before it ends.
+	bare := []string{"DBUS_SESSION_BUS_ADDRESS=", "DISPLAY=", "GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")}
+	a := &app{t: t, exe: program(t), dir: dir, env: append(bare, env...)}
 	a.edit(yaml)
 	return a
 }
@@ -231,18 +266,24 @@ func (a *app) edit(yaml string) {
 
 func (a *app) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(a.exe, args...)
-	cmd.Env = append(os.Environ(), append(a.env, "MCPAUTH_STATE_DIR="+filepath.Join(a.dir, "state"),
-		"MCPAUTH_PROFILES="+filepath.Join(a.dir, "profiles.yaml"))...)
+	cmd.Env = slices.Concat(os.Environ(), a.env, []string{"MCPAUTH_STATE_DIR=" + filepath.Join(a.dir, "state"),
+		"MCPAUTH_PROFILES=" + filepath.Join(a.dir, "profiles.yaml")})
 	return cmd
 }
 
-// start runs the app and waits until its listeners are up.
+// start runs the app without a tray and waits until its listeners are up.
 func (a *app) start(args ...string) {
+	a.t.Helper()
+	a.launch(append([]string{"--no-tray"}, args...)...)
+}
+
+// launch runs the app and waits until its listeners are up.
+func (a *app) launch(args ...string) {
 	a.t.Helper()
 	ready := filepath.Join(a.dir, "ready.json")
 	_ = os.Remove(ready)
-	a.cmd = a.command(append([]string{"run", "--no-tray", "--ready-file", ready, "--log-level", "trace"}, args...)...)
-	a.log = &strings.Builder{}
+	a.cmd = a.command(append([]string{"run", "--ready-file", ready, "--log-level", "trace"}, args...)...)
+	a.log = &transcript{}
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
@@ -263,7 +304,19 @@ func (a *app) stop() {
 	if a.cmd == nil {
 		return
 	}
-	_ = a.cmd.Process.Signal(os.Interrupt)
+	a.endsBy(os.Interrupt)
+}
+
+// endsBy sends the app a signal, at which it has to end well.
+func (a *app) endsBy(sig os.Signal) {
+	a.t.Helper()
+	_ = a.cmd.Process.Signal(sig)
+	a.ends()
+}
+
+// ends waits for the app to end by itself, and well.
+func (a *app) ends() {
+	a.t.Helper()
 	select {
 	case err := <-a.ended:
 		if err != nil {
@@ -311,15 +364,66 @@ func (a *app) profile(name string) status.Profile {
 
 func (a *app) waitPhase(name string, want status.Phase) status.Profile {
 	a.t.Helper()
-	var row status.Profile
-	a.eventually(name+" to be "+string(want), func() bool { row = a.profile(name); return row.Phase == want })
-	return row
+	return a.untilRow(name, "to be "+string(want), func(p *status.Profile) bool { return p.Phase == want })
+}
+
+// patience is how long anything may take on a busy machine.
+const patience = 30 * time.Second
+
+func (a *app) control() *control.Client {
+	a.t.Helper()
+	p, err := pathsIn(filepath.Join(a.dir, "profiles.yaml"), filepath.Join(a.dir, "state"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return control.Dial(p.Socket)
+}
+
+// watch watches the app until ok, and returns that state. When it never comes, it returns
+// the last one and false.
+func (a *app) watch(ok func(*status.Snapshot) bool) (last *status.Snapshot, found bool) {
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	for s, err := range a.control().Stream(ctx) {
+		if err != nil {
+			break
+		}
+		if last = s; ok(s) {
+			return s, true
+		}
+	}
+	return last, false
+}
+
+// until waits for a state of the app.
+func (a *app) until(what string, ok func(*status.Snapshot) bool) *status.Snapshot {
+	a.t.Helper()
+	s, found := a.watch(ok)
+	if !found {
+		a.t.Fatalf("waited in vain for %s; last seen:\n%s\nlog of the app:\n%s", what, indented(s), a.log)
+	}
+	return s
+}
+
+// untilRow waits for a state of one profile.
+func (a *app) untilRow(name, what string, ok func(*status.Profile) bool) status.Profile {
+	a.t.Helper()
+	s, found := a.watch(func(s *status.Snapshot) bool { p := s.Profile(name); return p != nil && ok(p) })
+	if !found {
+		a.t.Fatalf("waited in vain for %s %s; last seen:\n%s", name, what, indented(s.Profile(name)))
+	}
+	return *s.Profile(name)
+}
+
+func indented(v any) []byte {
+	text, _ := json.MarshalIndent(v, "", "  ")
+	return text
 }
 
 // eventually polls another process's state, which has no channel to wait on.
 func (a *app) eventually(what string, ok func() bool) {
 	a.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		select {
 		case err := <-a.ended:
