@@ -248,7 +248,7 @@ func (l *leakTest) sealed() (n int) {
 func TestSecretsStayInside(t *testing.T) {
 	t.Parallel()
 	l := newLeakTest(t)
-	l.registered.Set(func(f *sandbox.Faults) { f.TokenTTL = 2 * time.Second })
+	l.registered.Set(func(f *sandbox.Faults) { f.TokenTTL = 8 * time.Second })
 	l.start()
 	l.watches()
 	for _, name := range []string{"dcr", "desk", "static"} {

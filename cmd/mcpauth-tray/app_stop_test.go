@@ -15,8 +15,8 @@ import (
 
 const passphraseForTests = "MCPAUTH_PASSPHRASE=correct horse battery staple"
 
-// signedInTo starts an app with a sign-in kept in sealed files. The sandbox hands out tokens
-// that are renewed within a second, and meets the first renewal with a.
+// signedInTo starts an app and a sign-in that is kept in sealed files. The sandbox hands
+// out tokens that are renewed within a second, and meets the first renewal with first.
 func signedInTo(t *testing.T, box *sandbox.Sandbox, first sandbox.Answer) (*app, *browser) {
 	t.Helper()
 	person := newBrowser(t, "visit-and-approve")
@@ -27,7 +27,7 @@ func signedInTo(t *testing.T, box *sandbox.Sandbox, first sandbox.Answer) (*app,
 		f.TokenTTL = 2 * time.Second
 		f.Answer(sandbox.KindToken, first.After(1).Times(1))
 	})
-	a.run("signin", "one", "--wait")
+	a.run("signin", "one")
 	return a, person
 }
 

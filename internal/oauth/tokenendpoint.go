@@ -104,7 +104,20 @@ func (w *web) post(ctx context.Context, endpoint string, c client, form url.Valu
 		return tokenAnswer{}, f
 	}
 	a := readTokenAnswer(reply.body)
+	a.errText = withoutSecrets(a.errText, c, form)
 	return a, classify(reply, &a)
+}
+
+// withoutSecrets takes what we sent in confidence out of a text that a provider sent back.
+func withoutSecrets(text string, c client, form url.Values) string {
+	for _, secret := range []string{c.secret, form.Get("refresh_token"), form.Get("code"), form.Get("code_verifier"), form.Get("token")} {
+		for _, written := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+			if written != "" {
+				text = strings.ReplaceAll(text, written, "[redacted]")
+			}
+		}
+	}
+	return text
 }
 
 // credentialed is a POST that carries secrets: to a checked URL, in exactly one way.

@@ -12,6 +12,10 @@ import (
 // lookAgain is how often a sign-in that a request asked for is looked for until it shows.
 const lookAgain = 50 * time.Millisecond
 
+// appearWithin is how long that takes at most: a sign-in that is not to be, because one
+// failed a moment ago, never shows.
+const appearWithin = 2 * time.Second
+
 // orWait returns token if there is one. Otherwise it waits while a sign-in is under
 // way: one that runs, or the one that this request may ask for.
 func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oauth.Token, *failure) {
@@ -20,7 +24,8 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 	}
 	until, stop := context.WithTimeout(ctx, h.hold)
 	defer stop()
-	asked, waited := false, false
+	var asked time.Time
+	waited := false
 	for {
 		var e *oauth.Error
 		if ctx.Err() != nil {
@@ -38,9 +43,12 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 			if e.Code != status.NotSignedIn || h.wantSignIn == nil || waited {
 				return oauth.Token{}, ofToken(e)
 			}
-			if !asked {
-				asked = true
+			switch {
+			case asked.IsZero():
+				asked = time.Now()
 				h.wantSignIn()
+			case time.Since(asked) > appearWithin:
+				return oauth.Token{}, ofToken(e)
 			}
 		}
 		if !pause(until, ended) {
