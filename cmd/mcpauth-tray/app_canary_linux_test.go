@@ -37,6 +37,7 @@ type leakTest struct {
 	*app
 	dcr, registered, open *sandbox.Sandbox
 	person                *browser
+	yaml                  string
 	said                  map[string]*transcript // by who said it
 	temp                  string                 // what the app and its children take for /tmp
 }
@@ -53,11 +54,11 @@ func newLeakTest(t *testing.T) *leakTest {
 		f.Field(sandbox.KindMetadata, "token_endpoint_auth_methods_supported", `["client_secret_post"]`)
 		f.Reflect = true
 	})
-	yaml := storeInFile + profileFor("dcr", l.dcr, "") +
+	l.yaml = storeInFile + profileFor("dcr", l.dcr, "") +
 		profileFor("desk", l.registered, ", sign_in: {client_id: desk, client_secret: "+cnryClient+"}") +
 		fmt.Sprintf("  static: {target: %q, sign_in: {method: token, token: %s}, headers: {set: {X-Key: %s}, set_file: {X-Other: %s}}}\n",
 			l.open.MCPURL()+"?api_key="+cnryQuery, cnryBearer, cnryHeader, secretFile(t, cnryHeaderFile))
-	l.app = newApp(t, yaml, "MCPAUTH_PASSPHRASE_FILE="+secretFile(t, cnryPassphrase), l.person.env(), "TMPDIR="+l.temp)
+	l.app = newApp(t, l.yaml, "MCPAUTH_PASSPHRASE_FILE="+secretFile(t, cnryPassphrase), l.person.env(), "TMPDIR="+l.temp)
 	return l
 }
 
@@ -196,9 +197,10 @@ func (l *leakTest) gather() {
 	fmt.Fprint(l.heard("the environment of BROWSER"), l.person.read("env"))
 	for _, dir := range []string{l.dir, l.temp} {
 		for name, text := range files(l.t, dir) {
-			if name != filepath.Join(l.dir, "profiles.yaml") {
-				fmt.Fprint(l.heard(name), text)
+			if name == filepath.Join(l.dir, "profiles.yaml") {
+				text = strings.Replace(text, l.yaml, "", 1) // where the person wrote some of them
 			}
+			fmt.Fprint(l.heard(name), text)
 		}
 	}
 }

@@ -74,6 +74,9 @@ func TestARenewalInFlightIsSavedAtTheEnd(t *testing.T) {
 		t.Errorf("the token endpoint was asked %d times, want 2", n)
 	}
 	person.opened(1)
+	if env := person.read("env"); strings.Contains(env, "MCPAUTH_") {
+		t.Errorf("the browser was given %s", env)
+	}
 }
 
 func TestACallInFlightIsAnsweredAtTheEnd(t *testing.T) {

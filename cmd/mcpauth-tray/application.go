@@ -75,7 +75,10 @@ func (a *application) run(ctx context.Context) error {
 	}
 	a.showTray(ctx)
 	err = parts.Wait()
-	return errors.Join(err, a.world.close())
+	if unsaved := a.world.close(); unsaved != nil {
+		a.log.Error("the app ended before everything was finished", "error", unsaved)
+	}
+	return err
 }
 
 func (a *application) serveControl(ctx context.Context, socket net.Listener) error {

@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 // scriptHome gives a script a home of its own.
 func scriptHome(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
+	e.Setenv("GORACE", "atexit_sleep_ms=0") // a race-tested program sleeps a second at its end otherwise
 	e.Setenv("HOME", home)
 	e.Setenv("AppData", filepath.Join(home, "AppData", "Roaming"))
 	e.Setenv("VISITS", filepath.Join(e.WorkDir, "visits"))

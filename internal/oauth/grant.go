@@ -203,7 +203,7 @@ func (g *grant) current(now time.Time) (Token, step, error) {
 			return Token{}, stepNone, g.orRunning(wait)
 		}
 		return Token{}, renewFirst, nil
-	case r.livesPast(now):
+	case r.livesPast(now) && r.Access != g.bad:
 		return r.token(), stepNone, nil
 	}
 	return Token{}, stepNone, g.orRunning(g.needed())

@@ -64,6 +64,9 @@ func (g *grant) judge(t Token, c bearerChallenge) (reaction, error) {
 		return useCurrent, g.orRunning(g.needed())
 	case rec == nil || rec.Access != t.Value:
 		return useCurrent, nil
+	case rec.State == stateDead: // why is known already
+		g.bad = rec.Access
+		return useCurrent, g.orRunning(g.needed())
 	case !rec.renewable():
 		g.storms.trip(now)
 		return useCurrent, g.orRunning(g.rejected(now))
