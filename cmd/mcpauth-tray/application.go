@@ -130,10 +130,10 @@ func (a *application) writeStarter() error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("cannot create the folder of profiles.yaml: %w", err)
 	}
-	if err := writeAtomic(filepath.Join(filepath.Dir(file), "profiles.schema.json"), profile.Schema()); err != nil {
+	if err := writeAtomic(filepath.Join(filepath.Dir(file), schemaFile), profile.Schema()); err != nil {
 		return fmt.Errorf("cannot write the schema of profiles.yaml: %w", err)
 	}
-	if err := writeAtomic(file, profile.Starter("profiles.schema.json")); err != nil {
+	if err := writeAtomic(file, profile.Starter(schemaFile)); err != nil {
 		return fmt.Errorf("cannot write the first profiles.yaml: %w", err)
 	}
 	a.notice("Wrote a commented " + file + "; add your servers there.")

@@ -12,7 +12,7 @@ import (
 // row is one profile as it is kept. It belongs to the supervisor's goroutine.
 type row struct {
 	want  profile.Profile
-	fresh bool // nothing is wrong that a new service would not cure: (re)build it
+	fresh bool // its service is to be built, or built anew
 
 	key     string // of the socket it is served on, empty for none
 	service Service
@@ -31,7 +31,7 @@ type row struct {
 	phase   status.Phase
 	since   time.Time
 	noAuto  time.Time // until then no request starts a sign-in
-	autoFor bool      // the sign-in under way was started by a request
+	autoFor bool      // a request, not a person, asked last for the sign-in under way
 	opened  string    // the prompt the browser was opened for
 }
 

@@ -16,8 +16,7 @@ func (s *Supervisor) publish() {
 			return
 		}
 	}
-	s.serial++
-	next.Serial = s.serial
+	next.Serial++
 	s.feed.Publish(next)
 }
 

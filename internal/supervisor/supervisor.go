@@ -41,8 +41,7 @@ type Supervisor struct {
 	paused   bool
 	rows     map[string]*row
 	sockets  map[string]Socket // by socketKey
-	serial   uint64
-	answers  []func() // to what was done, given once it shows
+	answers  []func()          // to what was done, given once it shows
 	stopped  chan struct{}
 }
 
