@@ -93,9 +93,7 @@ func newBrowser(t *testing.T, person string) *browser {
 		person = fmt.Sprintf("VISITS=%s exec %s \"$1\"", b.file("visits"), b.file(person))
 	}
 	script := fmt.Sprintf("#!/bin/sh\nenv >> %s\nprintf '%%s\\n' \"$# $*\" >> %s\n%s\n", b.file("env"), b.file("opened"), person)
-	if err := os.WriteFile(b.command(), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, b.command(), []byte(script))
 	return b
 }
 

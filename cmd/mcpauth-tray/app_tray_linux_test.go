@@ -46,9 +46,7 @@ func newTrayApp(t *testing.T, s *seat, yaml string, env ...string) *app {
 	}
 	a := newApp(t, yaml, append(s.env(), env...)...)
 	a.exe = filepath.Join(a.dir, "mcpauth-tray")
-	if err := os.WriteFile(a.exe, program, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, a.exe, program)
 	return a
 }
 

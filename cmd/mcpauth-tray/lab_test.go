@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,10 +165,19 @@ func (l *lab) browser(script string, extra ...string) string {
 	file := filepath.Join(l.t.TempDir(), "browser")
 	body := fmt.Sprintf("#!/bin/sh\necho \"opened\" >> %s\ncd %s && exec %s %s \"$1\" %s >> %s 2>&1\n",
 		log, l.npm, l.node, script, strings.Join(extra, " "), log)
-	if err := os.WriteFile(file, []byte(body), 0o700); err != nil {
-		l.t.Fatal(err)
-	}
+	writeProgram(l.t, file, []byte(body))
 	return file
+}
+
+// writeProgram writes a file to be run. No process may be started meanwhile: until it
+// calls exec it holds the open file, and a file open for writing cannot be run.
+func writeProgram(t *testing.T, file string, content []byte) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(file, content, 0o700); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (l *lab) inspector(target string, args ...string) (string, error) {

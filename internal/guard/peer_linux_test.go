@@ -135,6 +135,8 @@ func copySelf(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	syscall.ForkLock.RLock() // a process on its way to exec would hold the open file, which then cannot be run
+	defer syscall.ForkLock.RUnlock()
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(dir+"/client", binary, 0o755)); err != nil {
 		t.Fatal(err)
 	}
