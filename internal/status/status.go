@@ -98,12 +98,36 @@ type Requests struct {
 	ActiveStreams int64 `json:"active_streams"`
 }
 
-// Client is the state of one MCP client's config file.
+// Client is an MCP client that is installed on this computer, and how the profiles stand
+// in its config file.
 type Client struct {
-	ID    string `json:"id"`
-	File  string `json:"file"`
-	State string `json:"state"`
+	ID       string        `json:"id"`
+	Name     string        `json:"name"`
+	File     string        `json:"file"`
+	State    ClientState   `json:"state"`   // the worst of those of Profiles that were asked for or written
+	Detail   string        `json:"detail"`  // why it is not current and what to do, empty when all is well
+	Waiting  bool          `json:"waiting"` // it runs and would overwrite what is written: that is done once it has quit
+	Profiles []ClientEntry `json:"profiles"`
 }
+
+// ClientEntry is one profile in a client's config file.
+type ClientEntry struct {
+	Profile string      `json:"profile"`
+	State   ClientState `json:"state"`
+	Asked   bool        `json:"asked"`  // profiles.yaml asks for it, or it was added by hand
+	Detail  string      `json:"detail"` // as "somebody pointed it elsewhere", often empty
+}
+
+// ClientState says whether a client's config holds what it should.
+type ClientState string
+
+const (
+	ClientCurrent    ClientState = "current"
+	ClientOutdated   ClientState = "outdated"   // ours, and no longer right
+	ClientMissing    ClientState = "missing"    // not there
+	ClientForeign    ClientState = "foreign"    // there and somebody else's, or changed by somebody
+	ClientUnreadable ClientState = "unreadable" // the file cannot be read or edited
+)
 
 // Report is what a served profile says of its own sign-in, whenever that changes.
 // Phase is one of Ready, SignInNeeded, SigningIn and Backoff.
