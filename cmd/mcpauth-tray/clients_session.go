@@ -14,9 +14,6 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
 
-// defaultClients are the clients every profile is written to, unless it says otherwise.
-var defaultClients = []string{"claude-desktop"}
-
 // session is one clients command at work: the profiles, and the editor of configs.
 type session struct {
 	paths  paths
@@ -46,9 +43,6 @@ func sessionWithout(c *cobra.Command) (*session, error) {
 	return &session{paths: p, config: &profile.Config{}, editor: editor}, nil
 }
 
-// clientsOf are the clients a profile asks to be written to.
-func (s *session) clientsOf(profile.Profile) []string { return defaultClients }
-
 func (s *session) profile(name string) (profile.Profile, error) {
 	for _, p := range s.config.Profiles {
 		if p.Name == name {
@@ -68,7 +62,7 @@ func (s *session) wanted(client string, named bool, only string) ([]profile.Prof
 	}
 	var list []profile.Profile
 	for _, p := range s.config.Profiles {
-		asks := s.clientsOf(p)
+		asks := s.config.ClientsOf(p)
 		if p.Enabled && len(asks) > 0 && (named || slices.Contains(asks, client)) {
 			list = append(list, p)
 		}
@@ -88,7 +82,7 @@ func (s *session) clients(args []string) ([]string, error) {
 	}
 	asked := map[string]bool{}
 	for _, p := range s.config.Profiles {
-		for _, id := range s.clientsOf(p) {
+		for _, id := range s.config.ClientsOf(p) {
 			asked[id] = true
 		}
 	}

@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
 
 func TestAPersonIsAskedBeforeAWrite(t *testing.T) {
@@ -53,5 +55,18 @@ func TestTheNullDeviceIsNoTerminal(t *testing.T) {
 	defer null.Close()
 	if onTerminal(null) || onTerminal(strings.NewReader("y\n")) {
 		t.Error("a question would be asked")
+	}
+}
+
+// TestProfilesKnowTheClients holds the words of profiles.yaml to the table of clients.
+func TestProfilesKnowTheClients(t *testing.T) {
+	t.Parallel()
+	written := clientIDs(func(c *clientconfig.Client) bool { return !c.ByHand })
+	if !slices.Equal(profile.Clients, written) {
+		t.Errorf("profile.Clients are %q, want %q", profile.Clients, written)
+	}
+	byHand := clientIDs(func(c *clientconfig.Client) bool { return c.ByHand })
+	if !slices.Equal(profile.ClientsByHand, byHand) {
+		t.Errorf("profile.ClientsByHand are %q, want %q", profile.ClientsByHand, byHand)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,11 +21,43 @@ import (
 
 // TestMain makes the test binary the program when it is called by the program's name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(ownHome{m}, map[string]func(){
 		"mcpauth-tray":      main,
 		"visit-and-approve": visit(false),
 		"visit-and-deny":    visit(true),
 	})
+}
+
+// ownHome runs the tests in a home folder of their own: the app writes the config files of
+// MCP clients, and those of the person who runs the tests are none of its business.
+type ownHome struct{ m *testing.M }
+
+func (o ownHome) Run() int {
+	home, err := os.MkdirTemp("", "mh")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(home)
+	if cache, err := os.UserCacheDir(); err == nil { // what the go command keeps at home stays where it is
+		usually("GOCACHE", filepath.Join(cache, "go-build"))
+	}
+	if config, err := os.UserConfigDir(); err == nil {
+		usually("GOENV", filepath.Join(config, "go", "env"))
+	}
+	if real, err := os.UserHomeDir(); err == nil {
+		usually("GOPATH", filepath.Join(real, "go"))
+	}
+	for name, value := range map[string]string{"HOME": home, "USERPROFILE": home, "AppData": filepath.Join(home, "AppData", "Roaming"),
+		"LocalAppData": filepath.Join(home, "AppData", "Local"), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", "CLAUDE_CONFIG_DIR": ""} {
+		os.Setenv(name, value)
+	}
+	return o.m.Run()
+}
+
+func usually(variable, value string) {
+	if os.Getenv(variable) == "" {
+		os.Setenv(variable, value)
+	}
 }
 
 func TestReport(t *testing.T) {

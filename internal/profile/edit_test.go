@@ -79,7 +79,7 @@ func checkInsertion(t *testing.T, before []byte, in *Insertion) {
 	}
 	if c, err := Parse("p.yaml", before); err == nil {
 		after.Profiles = after.Profiles[:len(after.Profiles)-1]
-		if !cmp.Equal(c.Settings, after.Settings) || !slices.EqualFunc(c.Profiles, after.Profiles, Profile.Equal) {
+		if !cmp.Equal(c.Settings, after.Settings) || !slices.EqualFunc(c.Profiles, after.Profiles, func(a, b Profile) bool { return cmp.Equal(a, b) }) {
 			t.Errorf("other things changed:\n%s", in.Text)
 		}
 	}

@@ -90,7 +90,7 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	}
 }
 
-func TestEqual(t *testing.T) {
+func TestServedLike(t *testing.T) {
 	t.Parallel()
 	parse := func(keys string) Profile {
 		c, err := Parse("x.yaml", []byte("version: 1\nprofiles:\n  a:\n    target: https://a.example/mcp\n"+keys))
@@ -100,13 +100,13 @@ func TestEqual(t *testing.T) {
 		return c.Profiles[0]
 	}
 	base := parse("")
-	for _, same := range []string{"", "    enabled: true\n", "    sign_in: {method: auto, timeout: 300s}\n", "    # words\n    guard:\n"} {
-		if !base.Equal(parse(same)) {
+	for _, same := range []string{"", "    enabled: true\n", "    sign_in: {method: auto, timeout: 300s}\n", "    # words\n    guard:\n", "    clients: [cursor]\n"} {
+		if !base.ServedLike(parse(same)) {
 			t.Errorf("%q makes a difference", same)
 		}
 	}
 	for _, other := range []string{"    enabled: false\n", "    listen: 127.0.0.1:0\n", "    sign_in: {scopes: []}\n", "    headers: {set: {A: b}}\n", "    sign_in: {timeout: 6m}\n"} {
-		if base.Equal(parse(other)) {
+		if base.ServedLike(parse(other)) {
 			t.Errorf("%q makes no difference", other)
 		}
 	}

@@ -29,10 +29,6 @@ type idle struct {
 }
 
 var (
-	emptyList = &idle{
-		func(n *yaml.Node) bool { return n.Kind == yaml.SequenceNode && len(n.Content) == 0 },
-		schema{"maxItems": 0},
-	}
 	justFalse = &idle{
 		func(n *yaml.Node) bool { return n.ShortTag() == "!!bool" && strings.EqualFold(n.Value, "false") },
 		schema{"const": false},

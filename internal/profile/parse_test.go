@@ -117,7 +117,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Config{
 		File:     "x.yaml",
-		Settings: Settings{TokenStore: "keyring", RedirectHost: "localhost", RedirectPort: 8666, LogLevel: "info"},
+		Settings: Settings{TokenStore: "keyring", RedirectHost: "localhost", RedirectPort: 8666, LogLevel: "info", Clients: []string{"claude-desktop"}},
 		Profiles: []Profile{{
 			Name: "company-tools", Target: "https://mcp.example.com/mcp?a=b", Path: "/mcp", Enabled: true,
 			SignIn: SignIn{Method: "auto", Start: "manual", Registration: "auto", ScopeParam: "scope",
@@ -137,8 +137,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("path of a target without one: %q", a.Path)
 	}
 	a.Name, a.Target, a.Path = b.Name, b.Target, b.Path
-	if !a.Equal(b) || empty.Settings != c.Settings {
-		t.Errorf("empty blocks are not the default: %v", cmp.Diff(b, a))
+	if diff := cmp.Diff(b, a) + cmp.Diff(c.Settings, empty.Settings); diff != "" {
+		t.Errorf("empty blocks are not the default: %v", diff)
 	}
 }
 
@@ -162,13 +162,26 @@ func TestExample(t *testing.T) {
 		Headers: Headers{Set: map[string]string{"X-Team": "blue"}, Forward: []string{},
 			SetFile: map[string]string{"X-Api-Key": filepath.Join(home, ".config/mcpauth-tray/api.key")}},
 		TLS:   TLS{CAFile: filepath.Join(home, "certificates/company-ca.pem")},
-		Proxy: "http://proxy.example.org:3128",
+		Proxy: "http://proxy.example.org:3128", Clients: []string{"cursor", "vscode"},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
 	}
 	if len(c.Warnings) > 0 {
 		t.Error(c.Warnings)
+	}
+}
+
+func TestClientsOf(t *testing.T) {
+	c, err := Parse("x.yaml", []byte("version: 1\nsettings: {clients: [cursor]}\nprofiles:\n"+
+		"  a: {target: 'https://a.example'}\n  b: {target: 'https://a.example', clients: []}\n  c: {target: 'https://a.example', clients: [zed]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{"cursor"}, {}, {"zed"}} {
+		if got := c.ClientsOf(c.Profiles[i]); !slices.Equal(got, want) {
+			t.Errorf("%s asks for %v, want %v", c.Profiles[i].Name, got, want)
+		}
 	}
 }
 

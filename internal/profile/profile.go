@@ -20,10 +20,11 @@ type Config struct {
 
 // Settings are the keys under settings:, defaults filled in.
 type Settings struct {
-	TokenStore   string `yaml:"token_store"`
-	RedirectHost string `yaml:"redirect_host"`
-	RedirectPort int    `yaml:"redirect_port"` // 0: any free port each time
-	LogLevel     string `yaml:"log_level"`
+	TokenStore   string   `yaml:"token_store"`
+	RedirectHost string   `yaml:"redirect_host"`
+	RedirectPort int      `yaml:"redirect_port"` // 0: any free port each time
+	LogLevel     string   `yaml:"log_level"`
+	Clients      []string `yaml:"clients"` // ids of the MCP clients whose configs every profile is kept in
 }
 
 // Values of settings.token_store.
@@ -35,21 +36,33 @@ const (
 
 // Profile is one entry under profiles:, defaults filled in.
 type Profile struct {
-	Name    string  `yaml:"-"`
-	Target  string  `yaml:"target"`  // absolute URL, exactly as written
-	Listen  string  `yaml:"listen"`  // host:port; empty: a port chosen once and remembered
-	Path    string  `yaml:"path"`    // local path; default: the target's path; empty: every path is forwarded
-	Enabled bool    `yaml:"enabled"` // default true
-	SignIn  SignIn  `yaml:"sign_in"`
-	Guard   Guard   `yaml:"guard"`
-	Headers Headers `yaml:"headers"`
-	TLS     TLS     `yaml:"tls"`
-	Proxy   string  `yaml:"proxy_url"` // empty: HTTPS_PROXY and NO_PROXY of the environment
+	Name    string   `yaml:"-"`
+	Target  string   `yaml:"target"`  // absolute URL, exactly as written
+	Listen  string   `yaml:"listen"`  // host:port; empty: a port chosen once and remembered
+	Path    string   `yaml:"path"`    // local path; default: the target's path; empty: every path is forwarded
+	Enabled bool     `yaml:"enabled"` // default true
+	SignIn  SignIn   `yaml:"sign_in"`
+	Guard   Guard    `yaml:"guard"`
+	Headers Headers  `yaml:"headers"`
+	TLS     TLS      `yaml:"tls"`
+	Proxy   string   `yaml:"proxy_url"` // empty: HTTPS_PROXY and NO_PROXY of the environment
+	Clients []string `yaml:"clients"`   // nil: settings.clients; see Config.ClientsOf
 }
 
-// Equal reports whether p and q ask for the same thing. An absent list and an
-// empty one differ, as they do in the file.
-func (p Profile) Equal(q Profile) bool { return reflect.DeepEqual(p, q) }
+// ServedLike reports whether p and q are served in the same way. An absent list and an
+// empty one differ, as they do in the file. Clients do not count: they are told, not served.
+func (p Profile) ServedLike(q Profile) bool {
+	p.Clients, q.Clients = nil, nil
+	return reflect.DeepEqual(p, q)
+}
+
+// ClientsOf are the MCP clients whose configs p is to be kept in.
+func (c *Config) ClientsOf(p Profile) []string {
+	if p.Clients != nil {
+		return p.Clients
+	}
+	return c.Settings.Clients
+}
 
 // Methods of getting a token.
 const (

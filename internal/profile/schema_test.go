@@ -184,7 +184,7 @@ func TestDefaultsInExample(t *testing.T) {
 			if k.preset == nil || o.fields == nil {
 				continue
 			}
-			line := regexp.MustCompile(fmt.Sprintf(`(?m)^ +%s: %v( |$)`, k.name, k.preset))
+			line := regexp.MustCompile(fmt.Sprintf(`(?m)^ +%s: %s( |$)`, k.name, regexp.QuoteMeta(fmt.Sprint(k.preset))))
 			if !line.Match(data) {
 				t.Errorf("profiles.example.yaml does not show %s: %v", k.name, k.preset)
 			}
@@ -256,7 +256,8 @@ func TestSchemaAgrees(t *testing.T) {
 		{"headers: {set_file: {A: ~/b}}", true}, {"headers: {forward: [Cookie]}", true}, {"headers: {forward: Cookie}", false},
 		{"tls: {ca_file: ~/a.pem}", true}, {"tls: {insecure: true}", false},
 		{"proxy_url: 'http://a.example:1'", true}, {"proxy_url: 'ftp://a.example'", false},
-		{"clients: []", true}, {"clients: [cursor]", false}, {"spawn: {command: [a]}", false},
+		{"clients: []", true}, {"clients: [cursor, claude-desktop]", true}, {"clients: cursor", false}, {"clients: ", false},
+		{"clients: [cursr]", false}, {"clients: [warp]", false}, {"clients: [cursor, cursor]", false}, {"clients: [1]", false}, {"spawn: {command: [a]}", false},
 	}
 	for _, line := range lines {
 		data := fmt.Appendf(nil, frame, line.text)

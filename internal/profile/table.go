@@ -39,15 +39,11 @@ func settings() *object {
 				doc: "The port in that address. 0: any free port each time, for providers that do not compare it."},
 			{name: "log_level", preset: "info", kind: enum{words: []string{"trace", "debug", "info", "warn", "error"}}, also: "debug verbose loglevel",
 				doc: "How much is logged. Secrets are never logged."},
-			{name: "clients", kind: clientList, later: useURL, but: emptyList,
-				doc: "The client programs whose configuration every profile is written to."},
+			{name: "clients", preset: []string{"claude-desktop"}, kind: list{of: client{}}, also: "mcp_clients",
+				doc: "The MCP clients whose config files the app keeps an entry of every profile in, where they are installed. []: none."},
 		},
 	}, nil)
 }
-
-const useURL = "copy the profile's URL from the tray menu into the client"
-
-var clientList = list{of: text{pattern: regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`), like: "the id of a client such as claude-desktop"}}
 
 func oneProfile() *object {
 	return block(object{
@@ -73,8 +69,8 @@ func oneProfile() *object {
 				doc: "The proxy through which target and its sign-in servers are reached. Left out: HTTPS_PROXY and NO_PROXY of the environment."},
 			{name: "spawn", kind: spawn(), later: "start the server yourself and write its URL as target",
 				doc: "A child server that this app starts and keeps running."},
-			{name: "clients", kind: clientList, later: useURL, but: emptyList,
-				doc: "The client programs whose configuration this profile is written to, instead of settings.clients."},
+			{name: "clients", kind: list{of: client{}},
+				doc: "The MCP clients whose config files the app keeps an entry of this profile in. Left out: those of settings.clients. []: none."},
 		},
 	}, checkProfile)
 }

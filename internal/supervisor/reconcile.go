@@ -64,7 +64,7 @@ func (s *Supervisor) want(p profile.Profile) {
 	if !ok {
 		r = &row{fresh: true}
 		s.rows[p.Name] = r
-	} else if !r.want.Equal(p) {
+	} else if !r.want.ServedLike(p) {
 		r.fresh = true
 		r.fault = nil
 		r.retry.reset()
