@@ -22,7 +22,7 @@ func (e *Editor) Apply(ctx context.Context, p *Plan) error {
 	if !p.Writes() && !p.dirty {
 		return nil
 	}
-	if p.Running && p.Writes() && !p.force {
+	if p.Running && p.Writes() && !p.anyway {
 		return &Error{Summary: p.Client.Name + " is running and would overwrite its config with what it has in memory; nothing was written",
 			Hint: "quit it fully and try again; --force writes now, and the entry may get lost", Err: ErrRunning}
 	}
@@ -125,8 +125,20 @@ func (e *Editor) applyLocked(shown *Plan, folders []string) error {
 		return errors.Join(err, e.retract(p, old))
 	}
 	e.step("replaced")
+	if e.Running(p.Client.ID) { // it may have started in between
+		p.risk()
+	}
 	e.log.Info("a client's config was changed", "client", p.Client.ID, "entries", len(p.Changes))
 	return errors.Join(err, e.remember(s, p))
+}
+
+// risk notes that the client may lose what was added.
+func (p *Plan) risk() {
+	for _, c := range p.Changes {
+		if o := p.rec.Entries[c.Profile]; o != nil && c.Action == Add {
+			o.Risky = true
+		}
+	}
 }
 
 func changed(file string) error {

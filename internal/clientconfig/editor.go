@@ -120,10 +120,14 @@ type EntryState struct {
 	Name    string
 	State   State
 	Detail  string // more for a person, or empty
+
+	Ours  bool // one of ours is there or should be
+	Asked bool // and there because the profiles ask for it
+	Risky bool // it was written while the client ran, which may lose it, or has
 }
 
 // List reads the config files of all clients that can be written and says how entries
-// stand there. An entry without URL, of a client that takes URLs, counts as it is.
+// stand there.
 func (e *Editor) List(entries []Entry) ([]Row, error) {
 	s, err := e.loadState()
 	if err != nil {
@@ -138,6 +142,34 @@ func (e *Editor) List(entries []Entry) ([]Row, error) {
 	return rows, nil
 }
 
+// Look is List of one client.
+func (e *Editor) Look(id string, entries []Entry) ([]Row, error) {
+	c, err := writable(id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.loadState()
+	if err != nil {
+		return nil, err
+	}
+	return e.rows(c, s, entries), nil
+}
+
+// Files are the config files of a client, and others with something of ours. It reads
+// none, and none need exist.
+func (e *Editor) Files(id string) []string {
+	c, err := writable(id)
+	if err != nil {
+		return nil
+	}
+	files, _ := e.system.files(c)
+	if s, err := e.loadState(); err == nil {
+		files = append(files, s.filesOf(id)...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
 func (e *Editor) rows(c *Client, s *state, entries []Entry) []Row {
 	installed := e.system.installed(c)
 	files, err := e.system.files(c)
@@ -147,22 +179,29 @@ func (e *Editor) rows(c *Client, s *state, entries []Entry) []Row {
 	var rows []Row
 	for _, file := range files {
 		row := Row{Client: c, File: file, Installed: installed, Err: err}
+		rec := s.file(file)
 		var w *work
 		if err == nil {
-			w, row.Err = e.open(c, file, s.file(file))
+			w, row.Err = e.open(c, file, rec)
 		}
 		for _, entry := range entries {
-			row.Entries = append(row.Entries, stateOf(w, row.Err, entry))
+			row.Entries = append(row.Entries, stateOf(w, row.Err, entry, rec.Entries[entry.Profile]))
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func stateOf(w *work, err error, entry Entry) EntryState {
+func stateOf(w *work, err error, entry Entry, o *owned) EntryState {
+	s := EntryState{Profile: entry.Profile, Name: entry.Profile, State: Unreadable}
 	if err != nil {
-		return EntryState{Profile: entry.Profile, Name: entry.Profile, State: Unreadable, Detail: err.Error()}
+		s.Detail = err.Error()
+	} else {
+		v := w.verdict(entry)
+		s.Name, s.State, s.Detail = v.name, v.state, v.why
 	}
-	v := w.verdict(entry)
-	return EntryState{Profile: entry.Profile, Name: v.name, State: v.state, Detail: v.why}
+	if o != nil && !o.Refused {
+		s.Ours, s.Asked, s.Risky = true, o.Asked, o.lost()
+	}
+	return s
 }

@@ -11,14 +11,23 @@ import (
 // Task says what is to become of our entries in one client's config.
 type Task struct {
 	Set  []Entry // are to be there and right
-	Drop []Entry // are to be taken out
+	Keep []Entry // are to be right where they are there, and are not added
+	// Unasked is like Keep, but takes out those that were put in as Asked.
+	Unasked []Entry
+	Drop    []Entry // are to be taken out
 	// Gone names profiles that are no more, whose entries are taken out as well; nil:
 	// none are.
 	Gone func(profile string) bool
-	// Force replaces entries that are not ours, writes while the client runs, and fills
-	// a file that is empty.
+	// Asked is for when the profiles ask for what is in Set, and not a person for the
+	// entry itself: it is Unasked once they do not any more.
+	Asked bool
+	// Anyway writes while the client runs, which may lose what is written.
+	Anyway bool
+	// Force is Anyway, and replaces entries that are not ours, and fills a file that is
+	// empty.
 	Force bool
-	// Auto is for when no person asked: what somebody took out stays out.
+	// Auto is for when no person asked now: what somebody took out stays out, and nothing
+	// is written into a folder that is not there yet.
 	Auto bool
 }
 
@@ -53,7 +62,7 @@ type Plan struct {
 	Running bool     // the client runs and would overwrite the file: without Force Apply refuses
 
 	again   func() (*Plan, error) // makes the same plan anew
-	force   bool
+	anyway  bool                  // although the client runs
 	before  content
 	after   []byte
 	gone    bool     // the file is to be deleted
@@ -90,7 +99,7 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range slices.Concat(t.Set, t.Drop) {
+	for _, entry := range slices.Concat(t.Set, t.Keep, t.Unasked, t.Drop) {
 		if err := entry.check(); err != nil {
 			return nil, err
 		}
@@ -140,16 +149,16 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
 	}
 	cutOff := w.settle()
-	running := c.Quit && e.running(c.ID)
 	w.drop(t)
 	for _, entry := range t.Set {
-		w.changes = append(w.changes, w.put(entry, t, running))
+		w.changes = append(w.changes, w.put(entry, t))
 	}
+	w.keep(t)
 	p, err := w.plan()
 	if err != nil {
 		return nil, err
 	}
-	p.Running, p.force, p.cutOff = running, t.Force, cutOff
+	p.Running, p.anyway, p.cutOff = w.running, t.Force || t.Anyway, cutOff
 	p.dirty = canonical(p.rec) != canonical(s.file(file)) && (s.Files[file] != nil || len(p.rec.Entries) > 0)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
 	return p, nil
@@ -193,13 +202,13 @@ func (w *work) settle() (cutOff bool) {
 }
 
 // put has an entry there and right.
-func (w *work) put(e Entry, t Task, running bool) Change {
+func (w *work) put(e Entry, t Task) Change {
 	v := w.verdict(e)
 	c := Change{Profile: e.Profile, Name: v.name, Action: Leave}
 	if c.Err = w.allowed(e, v); c.Err != nil {
 		return c
 	}
-	if v.state == Missing && t.Auto && w.staysOut(e, v, running) {
+	if v.state == Missing && t.Auto && w.staysOut(e, v) {
 		return c
 	}
 	text, doc, was := w.text, w.doc, w.was(v.name)
@@ -211,11 +220,42 @@ func (w *work) put(e Entry, t Task, running bool) Change {
 		w.touch(c, was)
 	}
 	o := w.remember(e.Profile, v.name, v.want)
-	if c.Action == Add {
+	switch {
+	case c.Action == Add, c.Action == Replace:
+		o.Asked = t.Asked
 		o.Again = t.Auto && v.known != nil && v.known.Risky
-		o.Risky = running
+		o.Risky = w.running
+	case !t.Auto && !t.Asked:
+		o.Asked = false
+	}
+	if c.Action == Keep && !w.running {
+		o.Risky = false // it outlived the client
 	}
 	return c
+}
+
+// keep puts right what is there, and takes out what is there for nobody any more.
+func (w *work) keep(t Task) {
+	known := func(e Entry) *owned {
+		if o := w.rec.Entries[e.Profile]; o != nil && !o.Refused {
+			return o
+		}
+		return nil
+	}
+	for _, entry := range t.Keep {
+		if known(entry) != nil {
+			w.changes = append(w.changes, w.put(entry, t))
+		}
+	}
+	for _, entry := range t.Unasked {
+		switch o := known(entry); {
+		case o == nil:
+		case o.Asked:
+			w.changes = append(w.changes, w.take(entry, false))
+		default:
+			w.changes = append(w.changes, w.put(entry, t))
+		}
+	}
 }
 
 // correct does to an entry what its state calls for.
@@ -239,17 +279,19 @@ func (w *work) correct(profile string, v verdict, force bool) (Action, error) {
 }
 
 // staysOut reports that a missing entry is not put in when no person asks for it: one
-// took it out, or the client may have and still runs.
-func (w *work) staysOut(e Entry, v verdict, running bool) bool {
+// took it out, the client may have and still runs, or the client has no folder yet.
+func (w *work) staysOut(e Entry, v verdict) bool {
 	before := w.rec.Entries[e.Profile]
 	switch {
+	case !w.before.exists() && len(missingFolders(w.file)) > 0:
+		return true
 	case before == nil || before.Pending:
 		return false
 	case before.Refused || !before.lost():
 		w.rec.Entries[e.Profile] = &owned{Name: v.name, Refused: true}
 		return true
 	}
-	return running
+	return w.running
 }
 
 // lost reports that an entry may have gone because the client saved its settings from

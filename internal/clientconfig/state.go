@@ -37,6 +37,7 @@ type owned struct {
 	Hash string `json:"hash"`          // of the part that is ours
 	Gap  string `json:"gap,omitempty"` // see document.add
 
+	Asked   bool `json:"asked,omitempty"`   // the profiles asked for it, not a person for the entry itself
 	Pending bool `json:"pending,omitempty"` // about to be written; it may not be there
 	Refused bool `json:"refused,omitempty"` // taken out by a person: it stays out until they ask for it
 	Risky   bool `json:"risky,omitempty"`   // written while the client ran, which may lose it

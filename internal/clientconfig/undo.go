@@ -81,8 +81,8 @@ func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.undoes, p.dirty, p.force = true, true, force
-	p.Running = c.Quit && e.running(c.ID)
+	p.undoes, p.dirty, p.anyway = true, true, force
+	p.Running = w.running
 	p.again = func() (*Plan, error) { return e.planUndo(c, file, force) }
 	return p, nil
 }

@@ -16,6 +16,7 @@ type work struct {
 	client  *Client
 	file    string
 	program program
+	running bool // the client is, and would overwrite the file
 	before  content
 	text    string
 	doc     document
@@ -36,7 +37,8 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 		return nil, malformed(file, err)
 	}
 	rec.Client = c.ID
-	return &work{client: c, file: file, program: e.program, before: before, text: string(before.data), doc: doc, rec: rec}, nil
+	return &work{client: c, file: file, program: e.program, running: e.Running(c.ID), before: before,
+		text: string(before.data), doc: doc, rec: rec}, nil
 }
 
 // blank reports a file that is there and has nothing in it, which may be all that is
@@ -62,7 +64,8 @@ func (w *work) shape(e Entry, name string) shape {
 // verdict finds the entry of a profile and judges it.
 func (w *work) verdict(e Entry) verdict {
 	v := verdict{name: e.Name, known: w.rec.Entries[e.Profile]}
-	if v.known != nil && v.known.Refused {
+	refused := v.known != nil && v.known.Refused
+	if refused {
 		v.known = nil
 	}
 	if v.name == "" {
@@ -82,8 +85,8 @@ func (w *work) verdict(e Entry) verdict {
 		return v
 	}
 	v.state = Missing
-	if v.known != nil && !v.known.Pending {
-		v.why = "it was there and is gone; clients write adds it again"
+	if refused || v.known != nil && !v.known.Pending {
+		v.why = "it was taken out; mcpauth-tray clients write " + w.client.ID + " adds it again"
 	}
 	return v
 }
