@@ -21,6 +21,15 @@ const (
 	Resume  Verb = "resume"   // serve them again
 	Reload  Verb = "reload"   // read profiles.yaml again now
 	Quit    Verb = "quit"     // end the app
+
+	// LookAtClients reads the config files of MCP clients again now. It is sent by whoever
+	// wrote one, and returns when the Snapshot shows how they stand.
+	LookAtClients Verb = "look-at-clients"
+	// WriteClients puts Profile, or all profiles that ask for it when Profile is empty, into
+	// the config of Client, also what a person took out of it. While the client runs and
+	// would overwrite that, it is done once it has quit, with Force at once. An entry that is
+	// not ours is never replaced. It returns when the Snapshot shows the outcome.
+	WriteClients Verb = "write-clients"
 )
 
 // Action is something a person asks of the engine. It is plain data, so that a
@@ -29,13 +38,18 @@ type Action struct {
 	Verb    Verb   `json:"verb"`
 	Profile string `json:"profile,omitempty"`
 	Revoke  bool   `json:"revoke,omitempty"`
+	Client  string `json:"client,omitempty"` // the id of an MCP client
+	Force   bool   `json:"force,omitempty"`
 }
 
 func (a Action) String() string {
-	if a.Profile == "" {
-		return string(a.Verb)
+	s := string(a.Verb)
+	for _, about := range []string{a.Client, a.Profile} {
+		if about != "" {
+			s += " " + about
+		}
 	}
-	return string(a.Verb) + " " + a.Profile
+	return s
 }
 
 // Engine is what every face needs: the state, and a way to ask for something.
@@ -43,7 +57,8 @@ type Engine interface {
 	// Watch yields the newest Snapshot at once and again after each change, until ctx ends.
 	Watch(ctx context.Context) iter.Seq[*status.Snapshot]
 	// Do carries an Action out and returns when it is accepted, not when its effect is
-	// complete: a sign-in goes on in the Snapshot. SignOut, Restart and Reload return when done.
+	// complete: a sign-in goes on in the Snapshot. SignOut, Restart, Reload and those about
+	// clients return when done.
 	Do(ctx context.Context, a Action) error
 }
 

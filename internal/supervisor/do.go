@@ -26,6 +26,9 @@ var verbs = map[Verb]struct {
 	Resume:  {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { s.paused = false; answer(nil) }},
 	Reload:  {noProfile, (*Supervisor).reload},
 	Quit:    {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { answer(nil); s.effects.Quit() }},
+
+	LookAtClients: {noProfile, (*Supervisor).askClients},
+	WriteClients:  {anyProfile, (*Supervisor).askClients},
 }
 
 // need says whether a verb is about one profile.

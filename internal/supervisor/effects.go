@@ -2,14 +2,15 @@ package supervisor
 
 import (
 	"context"
+	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
 // Effects is everything the supervisor can do to the world. It is filled in once,
-// where the program is wired together. Configure, Listen and Socket.Serve are called
-// on the supervisor's own goroutine and must not wait for anything.
+// where the program is wired together. Configure, Listen, ClientURL and Socket.Serve are
+// called on the supervisor's own goroutine and must not wait for anything.
 type Effects struct {
 	// Configure puts new settings in force before profiles are served under them.
 	Configure func(profile.Settings) error
@@ -17,10 +18,37 @@ type Effects struct {
 	Listen func(profile.Profile) (Socket, error)
 	// OpenURL opens the browser for a sign-in that a request started (start: on_request).
 	OpenURL func(url string) error
+	// ClientURL is where clients reach a profile at every start, empty when that is another
+	// place each time. It is not settled while no port was chosen yet.
+	ClientURL func(profile.Profile) (url string, settled bool)
+	// WriteClients makes the config files of MCP clients what they should be, and says how
+	// they stand. It may take long; one call runs at a time. nil: they are not kept.
+	WriteClients func(ctx context.Context, t ClientTask) ClientOutcome
 	// Reload reads profiles.yaml now and hands it to Apply or Reject before it returns.
 	Reload func(ctx context.Context) error
 	// Quit ends the program.
 	Quit func()
+}
+
+// ClientTask is one look at the config files of MCP clients.
+type ClientTask struct {
+	Wishes   []Wish   // all profiles; entries of others are to go
+	Requests []Action // LookAtClients and WriteClients, of this moment
+}
+
+// Wish is a profile as the config files of clients should have it.
+type Wish struct {
+	Profile string
+	URL     string   // see ClientURL
+	Clients []string // that profiles.yaml asks for
+	Idle    bool     // disabled, or without a port yet: what is there stays, nothing is added
+}
+
+// ClientOutcome is what came of a ClientTask.
+type ClientOutcome struct {
+	Clients []status.Client
+	Again   time.Duration // when to look again although nothing changed; zero: not at all
+	Answers []error       // to the Requests, in their order
 }
 
 // Socket is an open local address. It outlives the profile served on it.

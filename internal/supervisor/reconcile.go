@@ -40,6 +40,7 @@ func (s *Supervisor) reconcile() {
 	for _, r := range s.rows {
 		s.startCheck(r, now)
 	}
+	s.keepClients(now)
 }
 
 // configure puts changed settings in force. Sign-ins belong to the token store they are
@@ -198,8 +199,12 @@ func guardPanic(check func() status.Report) (rep status.Report) {
 func (s *Supervisor) nextDue() time.Duration {
 	wait := tick
 	now := time.Now().Round(0)
+	due := []time.Time{s.clients.nextDue()}
 	for _, r := range s.rows {
-		if at := r.nextDue(); !at.IsZero() {
+		due = append(due, r.nextDue())
+	}
+	for _, at := range due {
+		if !at.IsZero() {
 			wait = min(wait, max(at.Sub(now), 0))
 		}
 	}

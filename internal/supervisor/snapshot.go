@@ -26,6 +26,7 @@ func (s *Supervisor) snapshot() *status.Snapshot {
 	if s.config == nil {
 		return snap
 	}
+	snap.Clients = append(snap.Clients, s.clients.shown...)
 	now := time.Now().Round(0)
 	for _, p := range s.config.Profiles {
 		if r := s.rows[p.Name]; r != nil {

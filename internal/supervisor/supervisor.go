@@ -41,7 +41,8 @@ type Supervisor struct {
 	paused   bool
 	rows     map[string]*row
 	sockets  map[string]Socket // by socketKey
-	answers  []func()          // to what was done, given once it shows
+	clients  clients
+	answers  []func() // to what was done, given once it shows
 	stopped  chan struct{}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +21,8 @@ type world struct {
 	t   *testing.T
 	sup *Supervisor
 
-	check func(*service) status.Report // nil: always ready
+	check        func(*service) status.Report // nil: always ready
+	writeClients func(context.Context, ClientTask) ClientOutcome
 
 	mu         sync.Mutex
 	busy       map[string]bool
@@ -45,6 +47,13 @@ func play(t *testing.T, script func(w *world)) {
 				defer w.mu.Unlock()
 				w.opened = append(w.opened, url)
 				return nil
+			},
+			ClientURL: w.clientURL,
+			WriteClients: func(ctx context.Context, t ClientTask) ClientOutcome {
+				if w.writeClients == nil {
+					return ClientOutcome{Answers: make([]error, len(t.Requests))}
+				}
+				return w.writeClients(ctx, t)
 			},
 			Reload: func(context.Context) error { return nil },
 			Quit:   func() { w.quit = true },
@@ -74,6 +83,19 @@ func (w *world) listen(p profile.Profile) (Socket, error) {
 	s := &socket{w: w, addr: addr}
 	w.sockets[addr] = s
 	return s, nil
+}
+
+// clientURL remembers the port of a profile without listen once it was served.
+func (w *world) clientURL(p profile.Profile) (string, bool) {
+	switch {
+	case strings.HasSuffix(p.Listen, ":0"):
+		return "", true
+	case p.Listen != "":
+		return "http://" + p.Listen + p.Path, true
+	case slices.Contains(w.listens, "127.0.0.1:40000"):
+		return "http://127.0.0.1:40000" + p.Path, true
+	}
+	return "", false
 }
 
 // set changes what the world does to the supervisor.
