@@ -42,7 +42,15 @@ func newApplication(o appOptions, log *slog.Logger, level *slog.LevelVar) (*appl
 	}
 	a := &application{options: o, log: log, world: w}
 	a.watcher = profile.NewWatcher(o.Profiles, profile.WatchOptions{Logger: log}, a.applied)
-	a.sup = supervisor.New(supervisor.Options{File: o.Profiles, Logger: log, Effects: w.effects(a.reload, func() { a.quit() })})
+	effects := w.effects(a.reload, func() { a.quit() })
+	if o.keepClients {
+		k, err := newKeeper(o.paths, log)
+		if err != nil {
+			return nil, err
+		}
+		effects.WriteClients = k.keep
+	}
+	a.sup = supervisor.New(supervisor.Options{File: o.Profiles, Logger: log, Effects: effects})
 	return a, nil
 }
 

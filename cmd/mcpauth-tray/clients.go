@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -32,13 +33,14 @@ all, and read again. The app need not run. Without a command below, it is client
 	return c
 }
 
-// openEditor returns the editor of clients' configs that belongs to a state directory.
-func openEditor(p paths) (*clientconfig.Editor, error) {
+// openEditor returns the editor of clients' configs that belongs to a state directory. A
+// nil logger discards.
+func openEditor(p paths, log *slog.Logger) (*clientconfig.Editor, error) {
 	exe, err := ownProgram()
 	if err != nil {
 		return nil, err
 	}
-	o := clientconfig.Options{StateDir: p.State, Exe: exe, Getenv: environment, Running: clientRunning}
+	o := clientconfig.Options{StateDir: p.State, Exe: exe, Getenv: environment, Running: clientRunning, Logger: log}
 	if !usualState(p) {
 		o.BridgeArgs = []string{"--" + flagStateDir, p.State}
 	}

@@ -36,7 +36,7 @@ func sessionWithout(c *cobra.Command) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	editor, err := openEditor(p)
+	editor, err := openEditor(p, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,33 +115,20 @@ const (
 func (s *session) entry(p profile.Profile, rule portRule) (clientconfig.Entry, error) {
 	entry := clientconfig.Entry{Profile: p.Name}
 	addr, err := s.address(p, rule)
-	if err != nil || addr == "" {
-		return entry, err
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return entry, fmt.Errorf("the address of profile %s: %w", p.Name, err)
-	}
-	if host == "localhost" {
-		host = "127.0.0.1" // which is what is listened on
-	}
-	entry.URL = "http://" + net.JoinHostPort(host, port) + p.Path
-	return entry, nil
+	entry.URL = clientURL(addr, p.Path)
+	return entry, err
 }
 
 // address is where a profile listens, "" when that is another port at each start.
 func (s *session) address(p profile.Profile, rule portRule) (string, error) {
 	if p.Listen != "" {
-		if _, port, err := net.SplitHostPort(p.Listen); err != nil || port == "0" {
-			return "", err
-		}
-		return p.Listen, nil
+		return fixedAddress(p), nil
 	}
 	remembered, err := openPorts(s.paths.State, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", err
 	}
-	if addr := remembered.chosen[p.Name]; addr != "" {
+	if addr, settled := remembered.lasting(p); settled {
 		return addr, nil
 	}
 	switch rule {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
 
 // clientFlags are the flags of the commands that write.
@@ -57,6 +58,7 @@ out those of profiles that are no more. On a terminal it shows the changes and a
 		ValidArgsFunction: completeClients,
 		Args:              cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
+			defer lookAgain(c)
 			return eachClient(c, args, func(s *session, id string) error { return s.write(c, id, len(args) > 0, f) })
 		},
 	}
@@ -121,7 +123,7 @@ func (s *session) task(id string, named bool, f clientFlags, rule portRule) (cli
 	if err != nil {
 		return clientconfig.Task{}, err
 	}
-	t := clientconfig.Task{Force: f.force}
+	t := clientconfig.Task{Force: f.force, Asked: !named && f.profile == ""}
 	if f.profile == "" {
 		t.Gone = s.gone
 	}
@@ -172,16 +174,10 @@ func show(stdout, stderr io.Writer, p *clientconfig.Plan) {
 
 // does is "add company-tools, remove old" or that there is nothing to change.
 func does(p *clientconfig.Plan) string {
-	var parts []string
-	for _, change := range p.Changes {
-		if change.Action != clientconfig.Keep && change.Action != clientconfig.Leave {
-			parts = append(parts, string(change.Action)+" "+printable(change.Name))
-		}
+	if changes := p.String(); changes != "" {
+		return printable(changes)
 	}
-	if len(parts) == 0 {
-		return "nothing to change in " + p.File
-	}
-	return strings.Join(parts, ", ")
+	return "nothing to change in " + p.File
 }
 
 func (s *session) write(c *cobra.Command, id string, named bool, f clientFlags) error {
@@ -247,6 +243,20 @@ func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientcon
 	return nil
 }
 
+// lookTime is how long a running app may take to notice what a command wrote.
+const lookTime = 5 * time.Second
+
+// lookAgain has a running app notice what was written. Without one there is nobody to tell.
+func lookAgain(c *cobra.Command) {
+	app, err := dialApp(c)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), lookTime)
+	defer cancel()
+	_ = app.Do(ctx, supervisor.Action{Verb: supervisor.LookAtClients})
+}
+
 // written says what was done.
 func written(c *cobra.Command, plans []*clientconfig.Plan) error {
 	var failed error
@@ -304,6 +314,7 @@ until clients write puts them in again.`,
 			if err != nil {
 				return err
 			}
+			defer lookAgain(c)
 			return s.remove(c, args, f)
 		},
 	}
@@ -371,6 +382,7 @@ it becomes what it was to the byte; otherwise only our entries become what they 
 			if err != nil {
 				return clientError(err)
 			}
+			defer lookAgain(c)
 			for _, p := range plans {
 				if err := s.editor.Apply(c.Context(), p); err != nil {
 					return err

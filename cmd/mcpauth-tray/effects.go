@@ -59,6 +59,7 @@ func (w *world) effects(reload func(context.Context) error, quit func()) supervi
 	return supervisor.Effects{
 		Configure: w.configure,
 		Listen:    w.listen,
+		ClientURL: w.clientURL,
 		OpenURL:   w.openURL,
 		Reload:    reload,
 		Quit:      quit,
@@ -125,6 +126,11 @@ func (w *world) listen(p profile.Profile) (supervisor.Socket, error) {
 	}
 	w.ports.remember(p, l.Addr())
 	return &socket{world: w, listener: l}, nil
+}
+
+func (w *world) clientURL(p profile.Profile) (url string, settled bool) {
+	addr, settled := w.ports.lasting(p)
+	return clientURL(addr, p.Path), settled
 }
 
 // socket is one open address; profiles come and go on it.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -76,6 +77,38 @@ func (p *ports) addresses(prof profile.Profile) []string {
 		}
 	}
 	return append(free, "127.0.0.1:0")
+}
+
+// lasting is where a profile is served at every start, empty when that is another port
+// each time. It is not settled while no port was chosen.
+func (p *ports) lasting(prof profile.Profile) (addr string, settled bool) {
+	if prof.Listen != "" {
+		return fixedAddress(prof), true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	addr = p.chosen[prof.Name]
+	return addr, addr != ""
+}
+
+// fixedAddress is the configured address of a profile, empty without a port that stays.
+func fixedAddress(prof profile.Profile) string {
+	if _, port, err := net.SplitHostPort(prof.Listen); err != nil || port == "0" {
+		return ""
+	}
+	return prof.Listen
+}
+
+// clientURL is what clients are told of a profile at an address that lasts.
+func clientURL(addr, path string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	if host == "localhost" {
+		host = "127.0.0.1" // which is what is listened on
+	}
+	return "http://" + net.JoinHostPort(host, port) + path
 }
 
 // remember notes the address that a profile without listen was given.

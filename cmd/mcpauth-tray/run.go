@@ -41,7 +41,7 @@ func runRun(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	o := appOptions{paths: p, stderr: c.ErrOrStderr()}
+	o := appOptions{paths: p, keepClients: true, stderr: c.ErrOrStderr()}
 	o.noTray, _ = c.Flags().GetBool(flagNoTray)
 	o.readyFile, _ = c.Flags().GetString(flagReadyFile)
 	o.ownProfiles = c.Flags().Changed(flagProfiles) || os.Getenv("MCPAUTH_PROFILES") != ""
@@ -59,6 +59,7 @@ type appOptions struct {
 	noTray      bool
 	readyFile   string // empty: none
 	level       string // of the log; empty: settings.log_level decides
+	keepClients bool   // the config files of MCP clients follow the profiles
 	ownProfiles bool   // the person named the profiles file: a missing one is an error
 	stderr      io.Writer
 	with        func(ctx context.Context, a *application) error // runs beside the app, nil for nothing; its end ends the app

@@ -127,7 +127,25 @@ func writeTable(w io.Writer, s *status.Snapshot) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if err := writeClientState(w, s.Clients); err != nil {
+		return err
+	}
 	return writeConfigState(w, s.Config)
+}
+
+// writeClientState lists the clients whose configs are not as they should be.
+func writeClientState(w io.Writer, clients []status.Client) error {
+	var lines []string
+	for _, c := range clients {
+		if c.Detail != "" {
+			lines = append(lines, printable(c.ID+": "+c.Detail))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, "\n"+strings.Join(lines, "\n"))
+	return err
 }
 
 func writeConfigState(w io.Writer, c status.Config) error {

@@ -55,7 +55,13 @@ func sample() *status.Snapshot {
 				Prompt: &status.Prompt{URL: "https://github.example/authorize?x=1", UserCode: "ABCD-EFGH"}},
 			{Name: "evil", Phase: status.Backoff, Code: status.IDPUnavailable, Summary: "not\x1b[2J here", Detail: "a\nb", Action: "Try again", Since: at},
 		},
-		Clients: []status.Client{},
+		Clients: []status.Client{
+			{ID: "claude-desktop", Name: "Claude Desktop", File: "/c/Claude/claude_desktop_config.json", State: status.ClientOutdated, Waiting: true,
+				Detail:   "waits until Claude Desktop is quit, which would overwrite the change",
+				Profiles: []status.ClientEntry{{Profile: "github", State: status.ClientOutdated, Asked: true}}},
+			{ID: "cursor", Name: "Cursor", File: "/h/.cursor/mcp.json", State: status.ClientCurrent,
+				Profiles: []status.ClientEntry{{Profile: "github", State: status.ClientCurrent, Asked: true}}},
+		},
 	}
 }
 

@@ -128,7 +128,7 @@ func (e *Editor) applyLocked(shown *Plan, folders []string) error {
 	if e.Running(p.Client.ID) { // it may have started in between
 		p.risk()
 	}
-	e.log.Info("a client's config was changed", "client", p.Client.ID, "entries", len(p.Changes))
+	e.log.Info("a client's config was changed", "client", p.Client.ID, "file", p.File, "changes", p.String())
 	return errors.Join(err, e.remember(s, p))
 }
 

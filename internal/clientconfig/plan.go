@@ -83,6 +83,17 @@ func (p *Plan) Err() error {
 	return errors.Join(errs...)
 }
 
+// String is "add company-tools, remove old", empty when no entry changes.
+func (p *Plan) String() string {
+	var parts []string
+	for _, c := range p.Changes {
+		if c.Action != Keep && c.Action != Leave {
+			parts = append(parts, string(c.Action)+" "+c.Name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Writes reports that the file is going to be changed.
 func (p *Plan) Writes() bool { return p.sumAfter() != p.before.sum() }
 

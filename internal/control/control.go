@@ -7,6 +7,7 @@
 package control
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func describe(err error) (*Error, int) {
 	e := &Error{Code: failed, Message: first}
 	var fault *supervisor.Fault
 	if errors.As(err, &fault) {
-		e.Code, e.Hint = fault.Code, fault.Action
+		e.Code, e.Hint = cmp.Or(fault.Code, failed), fault.Action
 	}
 	for _, row := range sentinels {
 		if errors.Is(err, row.err) {
