@@ -22,7 +22,8 @@ func newClientsCmd() *cobra.Command {
 		Short: "Point MCP clients at the profiles, by editing their config files",
 		Long: `Edits the config files of MCP clients so that they use the profiles. Nothing but the
 entries of this app is touched: each file is backed up first, replaced at once or not at
-all, and read again. The app need not run. Without a command below, it is clients list.`,
+all, and read again. The app need not run; while it does, it keeps the clients that
+profiles.yaml names (settings.clients) by itself. Without a command below, it is clients list.`,
 		Args: noCommand,
 	}
 	list := newClientsListCmd()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +20,13 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/tokenstore"
 )
 
-// TestMain makes the test binary the program when it is called by the program's name.
+// TestMain makes the test binary the program when it is called by the program's name. As
+// claude-desktop it is one that runs until its input ends.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "claude-desktop" {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
 	testscript.Main(ownHome{m}, map[string]func(){
 		"mcpauth-tray":      main,
 		"visit-and-approve": visit(false),
