@@ -36,7 +36,7 @@ type keeper struct {
 	waiting map[string]bool     // clients that have to quit before something is written
 	risky   map[string]bool     // clients that may lose what was written while they ran
 	failed  bool                // something is worth another try
-	seen    map[string]stamp    // files, as they were when they were opened
+	seen    map[string]stamp    // files, as they were when they were opened, and installed clients by id
 	lookAt  time.Time           // when to look at them next
 	shown   []status.Client
 }
@@ -127,13 +127,11 @@ func (k *keeper) pass(ctx context.Context, requests []supervisor.Action, answers
 			answers[i] = k.order(ctx, a)
 		}
 	}
-	written, err := k.editor.Written()
-	if err != nil {
-		k.log.Error("clients' configs are not kept", "error", err)
-		return
-	}
-	for _, id := range clientIDs(func(c *clientconfig.Client) bool { return !c.ByHand }) {
-		k.client(ctx, id, slices.Contains(written, id))
+	written, _ := k.editor.Written() // an error is one of every write as well
+	for _, c := range clientconfig.Clients() {
+		if !c.ByHand {
+			k.client(ctx, c, slices.Contains(written, c.ID))
+		}
 	}
 	for _, c := range k.shown {
 		if ctx.Err() == nil && c.Detail != "" && !slices.ContainsFunc(before, func(b status.Client) bool { return b.File == c.File && b.Detail == c.Detail }) {
@@ -150,8 +148,12 @@ func (k *keeper) order(ctx context.Context, a supervisor.Action) error {
 			t.Set = append(t.Set, entryOf(w))
 		}
 	}
-	if len(t.Set) == 0 {
-		return nil // the profile is gone since
+	switch {
+	case len(t.Set) > 0:
+	case a.Profile == "":
+		return &supervisor.Fault{Detail: "no profile asks for " + a.Client, Action: "Name a profile, or the client in profiles.yaml"}
+	default:
+		return nil // it is gone since
 	}
 	changes, err := k.write(ctx, a.Client, t)
 	if errors.Is(err, clientconfig.ErrRunning) {
@@ -189,8 +191,7 @@ func entryOf(w supervisor.Wish) clientconfig.Entry {
 
 // task is what is to become of a client's config. Nothing is written for a client that is
 // gone, but what is ours is still taken out.
-func (k *keeper) task(id string) clientconfig.Task {
-	installed := k.editor.Installed(id)
+func (k *keeper) task(id string, installed bool) clientconfig.Task {
 	t := clientconfig.Task{Asked: true, Auto: true, Gone: func(profile string) bool {
 		return !slices.ContainsFunc(k.wishes, func(w supervisor.Wish) bool { return w.Profile == profile })
 	}}
@@ -210,15 +211,12 @@ func (k *keeper) task(id string) clientconfig.Task {
 
 // client makes the config of one client right, and notes how it stands. A config that
 // nobody asks for and that has nothing of ours is not opened.
-func (k *keeper) client(ctx context.Context, id string, written bool) {
-	c, _ := clientconfig.ClientByID(id)
-	if c == nil {
-		return
-	}
+func (k *keeper) client(ctx context.Context, c *clientconfig.Client, written bool) {
+	id, installed := c.ID, k.seen[c.ID].there
 	view := &clientView{k: k, client: c}
-	t := k.task(id)
+	t := k.task(id, installed)
 	if len(t.Set) == 0 && !written && !k.waiting[id] {
-		if k.editor.Installed(id) {
+		if installed {
 			k.shown = append(k.shown, view.unopened(k.editor.Files(id)))
 		}
 		return
@@ -231,7 +229,7 @@ func (k *keeper) client(ctx context.Context, id string, written bool) {
 	for _, file := range k.editor.Files(id) {
 		k.seen[file] = stampOf(file)
 	}
-	if !k.editor.Installed(id) {
+	if !installed {
 		return
 	}
 	entries := make([]clientconfig.Entry, len(k.wishes))
@@ -240,7 +238,9 @@ func (k *keeper) client(ctx context.Context, id string, written bool) {
 	}
 	rows, err := k.editor.Look(id, entries)
 	if err != nil {
-		k.log.Error("a client's config could not be looked at", "client", id, "error", err)
+		unread := view.unopened(k.editor.Files(id))
+		unread.State, unread.Detail = status.ClientUnreadable, explained(err)
+		k.shown = append(k.shown, unread)
 	}
 	for _, row := range rows {
 		k.shown = append(k.shown, view.show(row))

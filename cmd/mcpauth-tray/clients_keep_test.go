@@ -291,12 +291,15 @@ func TestAPersonsWishes(t *testing.T) {
 		}
 		l.want("claude-desktop", status.ClientCurrent, false, "")
 
+		var fault *supervisor.Fault
+		if err := add("", "zed"); !errors.As(err, &fault) || err.Error() != "no profile asks for zed" {
+			t.Errorf("error %v", err)
+		}
 		if err := add("a", "nonsense"); !errors.Is(err, clientconfig.ErrUnknownClient) {
 			t.Errorf("error %v", err)
 		}
 		l.write(cursorFile, strings.ReplaceAll(foreignMap, "github", "a"))
 		err := add("a", "cursor")
-		var fault *supervisor.Fault
 		if !errors.As(err, &fault) || !errors.Is(err, clientconfig.ErrForeign) || fault.Action == "" {
 			t.Errorf("error %v", err)
 		}
@@ -339,6 +342,24 @@ func TestKeepAndAFileThatCannotBeRead(t *testing.T) {
 		l.write(cursorFile, foreignMap)
 		l.pass(2 * time.Minute)
 		l.want("cursor", status.ClientCurrent, false, "")
+	})
+}
+
+func TestKeepWithoutItsMemory(t *testing.T) {
+	playKeeper(t, func(l *keeperLab) {
+		l.wishes = []supervisor.Wish{wish("a", "7801", "cursor")}
+		l.keep()
+		before := l.read(cursorFile)
+		l.write("state/clients/owned.json", "{ broken")
+		l.wishes = []supervisor.Wish{wish("a", "7900", "cursor")}
+		err := l.keep(supervisor.Action{Verb: supervisor.WriteClients, Client: "cursor"})[0]
+		if err == nil || !strings.Contains(err.Error(), "owned.json") {
+			t.Errorf("error %v", err)
+		}
+		l.want("cursor", status.ClientUnreadable, false, "cannot read which entries of clients are ours")
+		if text := l.read(cursorFile); text != before {
+			t.Error(text)
+		}
 	})
 }
 

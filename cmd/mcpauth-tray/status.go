@@ -22,7 +22,8 @@ func newStatusCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [PROFILE]",
 		Short: "Show how the profiles stand",
-		Long: `Shows how the profiles of the running app stand.
+		Long: `Shows how the profiles of the running app stand, and which MCP clients' configs are not
+as they should be.
 
 With --json it prints one object; given a PROFILE its "profiles" holds that one alone.
 With --watch it goes on: a line for each profile that changes, or with --json a whole

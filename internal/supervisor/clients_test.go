@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 // keeper plays the effect that writes clients' configs.
 type keeper struct {
+	mu    sync.Mutex // guards what follows, but for gate
 	tasks []ClientTask
 	again time.Duration
 	gate  chan struct{} // not nil: each call waits for a value
@@ -23,13 +25,15 @@ type keeper struct {
 }
 
 func (k *keeper) write(ctx context.Context, t ClientTask) ClientOutcome {
-	k.tasks = append(k.tasks, t)
+	k.set(func() { k.tasks = append(k.tasks, t) })
 	if k.gate != nil {
 		select {
 		case <-k.gate:
 		case <-ctx.Done():
 		}
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.panic {
 		panic("a bug")
 	}
@@ -38,6 +42,12 @@ func (k *keeper) write(ctx context.Context, t ClientTask) ClientOutcome {
 		out.Answers = append(out.Answers, k.err)
 	}
 	return out
+}
+
+func (k *keeper) set(change func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	change()
 }
 
 // playClients runs script in a world with a keeper.
@@ -54,6 +64,8 @@ func playClients(t *testing.T, script func(w *world, k *keeper)) {
 func (k *keeper) expect(w *world, calls int, wishes ...Wish) {
 	w.t.Helper()
 	synctest.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if len(k.tasks) != calls {
 		w.t.Fatalf("clients were looked at %d times, want %d: %+v", len(k.tasks), calls, k.tasks)
 	}
@@ -167,7 +179,7 @@ func TestClientsAreLookedAtAgainWhenDue(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			k.expect(w, 2+n)
 		}
-		k.again = time.Hour
+		k.set(func() { k.again = time.Hour })
 		time.Sleep(2 * time.Second)
 		k.expect(w, 7)
 		time.Sleep(59 * time.Minute)
