@@ -43,6 +43,7 @@ type Options struct {
 	Client   func(profile.Profile) (*http.Client, error)           // for the transport of a profile's OAuth calls, which is guarded; nil: own
 	Logger   *slog.Logger                                          // nil: discard
 	Settings profile.Settings
+	Action   string // how a person starts a sign-in; empty: in the tray, or by the command
 }
 
 // Accounts are all sign-ins of this process.
@@ -51,6 +52,7 @@ type Accounts struct {
 	secret func(context.Context, profile.Secret) (string, error)
 	client func(profile.Profile) (*http.Client, error)
 	log    *slog.Logger
+	action string
 	doors  *doors
 
 	ctx     context.Context // of everything in flight; ends when Close gives up waiting
@@ -72,6 +74,7 @@ func New(o Options) *Accounts {
 		secret:   o.Secret,
 		client:   o.Client,
 		log:      o.Logger,
+		action:   o.Action,
 		settings: o.Settings,
 		accounts: map[string]*Account{},
 	}

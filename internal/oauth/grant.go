@@ -211,7 +211,7 @@ func (g *grant) current(now time.Time) (Token, step, error) {
 
 // needed says why a person has to sign in.
 func (g *grant) needed() *Error {
-	e := &Error{Code: status.NotSignedIn, Summary: "Sign-in needed", Action: signInAction(g.profile)}
+	e := &Error{Code: status.NotSignedIn, Summary: "Sign-in needed", Action: g.s.signInAction(g.profile)}
 	switch r := g.rec; {
 	case g.lost != nil && g.lost.Code == status.NotSignedIn:
 		return g.lost
@@ -233,7 +233,11 @@ func (g *grant) orRunning(e *Error) *Error {
 	return &Error{Code: status.SignInRunning, Summary: "A sign-in is under way", Action: "Finish it in the browser", Wait: g.attempt.done}
 }
 
-func signInAction(p profile.Profile) string {
+// signInAction is how a person starts a sign-in.
+func (s *Accounts) signInAction(p profile.Profile) string {
+	if s.action != "" {
+		return s.action
+	}
 	return "Sign in from the tray menu, or run: mcpauth-tray signin " + p.Name
 }
 
@@ -302,7 +306,7 @@ func (g *grant) read(ctx context.Context) (*record, *Error, error) {
 	}
 	if err != nil {
 		return nil, &Error{Code: status.NotSignedIn, Summary: "Sign-in needed",
-			Detail: "the stored sign-in is not used: " + err.Error(), Action: signInAction(p), Err: err}, nil
+			Detail: "the stored sign-in is not used: " + err.Error(), Action: g.s.signInAction(p), Err: err}, nil
 	}
 	return rec, nil, nil
 }
@@ -319,13 +323,17 @@ func (g *grant) way() *web {
 	return g.web
 }
 
-// check is Account.Check. It tries at once what only other callers have to wait for.
+// check is Account.Check. It tries at once what only other callers have to wait for, and
+// finds out whether another process has signed in.
 func (g *grant) check(ctx context.Context) {
 	g.mu.Lock()
 	g.trouble.retryNow()
 	g.mu.Unlock()
 	if g.look(ctx) != nil {
 		return
+	}
+	if g.signedOut() {
+		g.takeOver(ctx)
 	}
 	_, next, _ := g.current(wallNow())
 	if next != stepNone {

@@ -90,7 +90,7 @@ func (g *grant) rejected(now time.Time) *Error {
 		Code:       status.CredentialsRejected,
 		Summary:    hostOf(g.profile.Target) + " refuses this sign-in",
 		Detail:     "it answers 401 to every new token",
-		Action:     signInAction(g.profile),
+		Action:     g.s.signInAction(g.profile),
 		RetryAfter: max(g.storms.open(now), forcedEvery),
 	}
 	if g.rec != nil && !g.rec.renewable() {
@@ -107,6 +107,6 @@ func (g *grant) moreRights(c bearerChallenge, now time.Time) *Error {
 	return g.orRunning(&Error{
 		Code:    status.NotSignedIn,
 		Summary: "The server asks for more rights",
-		Action:  signInAction(g.profile),
+		Action:  g.s.signInAction(g.profile),
 	})
 }

@@ -142,10 +142,22 @@ func (g *grant) run(ctx context.Context, a *attempt) {
 	close(a.done)
 }
 
-// seek finds the provider, sends a person there, and stores what comes of it.
+// seek finds the provider, sends a person there, and stores what comes of it. What another
+// process got meanwhile will do.
 func (g *grant) seek(ctx context.Context, a *attempt) (err error) {
 	if err := g.mayStore(ctx); err != nil {
 		return err
+	}
+	out := g.signedOut()
+	end, joined := g.takeTurn(ctx, a)
+	defer end()
+	switch {
+	case ctx.Err() != nil:
+		return cancelled(ctx.Err())
+	case (out || joined) && g.takeOver(ctx):
+		return nil
+	case joined:
+		return errJoined()
 	}
 	f, err := discover(ctx, g.way(), g.present(), g.configuredScopes())
 	if err != nil {

@@ -34,7 +34,7 @@ func (g *grant) signOut(ctx context.Context, revoke bool) error {
 	g.mu.Lock()
 	g.rec, g.loaded, g.unsaved = nil, true, nil
 	g.trouble, g.storms, g.bad, g.note, g.wanted = trouble{}, breaker{}, "", "", nil
-	g.lost = &Error{Code: status.NotSignedIn, Summary: "Signed out", Action: signInAction(g.profile)}
+	g.lost = &Error{Code: status.NotSignedIn, Summary: "Signed out", Action: g.s.signInAction(g.profile)}
 	if g.target == targetUnknown {
 		g.target = targetClosed
 	}
