@@ -21,6 +21,9 @@ type Options struct {
 	Out      io.Writer // gets whole lines of JSON-RPC and nothing else
 	Upstream Upstream
 	Logger   *slog.Logger // nil: discard
+	// Wanted is told of each request that needs the server and is answered without it.
+	// It must not wait; nil: nobody.
+	Wanted func()
 }
 
 // Bridge is one stdio client's way to one profile. It is used once.
@@ -29,6 +32,7 @@ type Bridge struct {
 	in            *lineReader
 	out           *lineWriter
 	upstream      Upstream
+	wanted        func()
 	log           *slog.Logger
 	http          *http.Transport // follows no redirects
 
@@ -56,7 +60,7 @@ const (
 func New(o Options) *Bridge {
 	b := &Bridge{
 		name: o.Name, version: o.Version, in: newLineReader(o.In), out: &lineWriter{out: o.Out},
-		upstream: o.Upstream, log: o.Logger, slots: make(chan struct{}, maxUnderWay), order: make(chan struct{}),
+		upstream: o.Upstream, wanted: o.Wanted, log: o.Logger, slots: make(chan struct{}, maxUnderWay), order: make(chan struct{}),
 	}
 	close(b.order)
 	if b.log == nil {

@@ -42,6 +42,9 @@ func (b *Bridge) answerHere(c *call, at place) bool {
 		b.refuse(c, at.endpoint)
 		return true
 	}
+	if b.wanted != nil && b.wants(c) {
+		b.wanted()
+	}
 	switch c.method {
 	case methodInitialize, methodDiscover:
 		b.meet(c, at.endpoint)
@@ -66,6 +69,17 @@ func (b *Bridge) answerHere(c *call, at place) bool {
 		}
 		b.client.remember(c.message)
 		b.result(c, nothing)
+	}
+	return true
+}
+
+// wants reports whether a request that is answered here is one for the server.
+func (b *Bridge) wants(c *call) bool {
+	switch c.method {
+	case methodInitialize, methodDiscover, "ping", methodListen:
+		return false
+	case methodCall:
+		return text(c.param("name")) != b.toolName()
 	}
 	return true
 }
