@@ -30,11 +30,14 @@ func launch(name string, args ...string) error {
 }
 
 // feed runs a program with text on its standard input and waits for its end.
-func feed(text, name string, args ...string) error {
+func feed(text, name string, args ...string) error { return await(childEnv(), text, name, args...) }
+
+// await is feed with an environment.
+func await(env []string, text, name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = childEnv()
+	cmd.Env = env
 	cmd.Stdin = strings.NewReader(text)
 	cmd.WaitDelay = time.Second
 	detach(cmd)

@@ -2,8 +2,12 @@ package desktop
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,6 +34,9 @@ func TestMain(m *testing.M) {
 }
 
 func play(file, role string) {
+	if fails, ok := strings.CutPrefix(role, "manager"); ok {
+		manager(file, strings.Fields(fails))
+	}
 	r := report{PID: os.Getpid(), Args: os.Args[1:], Env: os.Environ()}
 	if role == "read" {
 		text, _ := io.ReadAll(os.Stdin)
@@ -42,6 +49,19 @@ func play(file, role string) {
 	case "hang":
 		time.Sleep(time.Minute)
 	case "fail":
+		os.Exit(4)
+	}
+	os.Exit(0)
+}
+
+// manager is a service manager of which some commands fail.
+func manager(file string, fails []string) {
+	call := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintln(f, strings.Join(call, " "), os.Getenv("XDG_RUNTIME_DIR"))
+	}
+	if err != nil || slices.ContainsFunc(fails, func(name string) bool { return slices.Contains(call, name) }) {
 		os.Exit(4)
 	}
 	os.Exit(0)
