@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -124,6 +125,25 @@ func addFlags(flags *pflag.FlagSet, s *system, usage func(*option) string) {
 		}
 		flags.Var(new(repeated), name, usage(o))
 	}
+}
+
+// given takes the options of a command of ours with another program's flags: our environment,
+// and over it the flags.
+func (t *translation) given(flags *pflag.FlagSet) {
+	t.literal = true
+	for i := range t.system.options {
+		o := &t.system.options[i]
+		if f := flags.Lookup(strings.TrimPrefix(o.name, "--")); f != nil && f.Changed {
+			continue
+		}
+		for _, variable := range o.also {
+			if value := os.Getenv(variable); value != "" {
+				t.env[variable] = value
+			}
+		}
+	}
+	t.variables(false)
+	t.flags(flags)
 }
 
 // flags applies the options that were given as flags.

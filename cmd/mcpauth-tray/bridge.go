@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,10 +17,19 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
 
+// Flags of bridge.
+const (
+	flagStartApp = "start-app"
+	flagDebug    = "debug"
+	flagSilent   = "silent"
+)
+
+// envStartApp is --start-app for an entry whose command line is not the person's to change.
+const envStartApp = "MCPAUTH_START_APP"
+
 func newBridgeCmd() *cobra.Command {
-	var level string
 	c := &cobra.Command{
-		Use:   "bridge PROFILE",
+		Use:   "bridge PROFILE | bridge URL",
 		Short: "Be an MCP server on stdin and stdout, for clients that know no other kind",
 		Long: `Carries an MCP client's messages between stdin and stdout and a profile's local port. It
 finds the running app by itself, follows it when its port changes, and needs no
@@ -26,31 +37,109 @@ environment; point a client that starts its servers at "mcpauth-tray bridge PROF
 
 While the profile needs a sign-in, or the app does not run, it answers the client by
 itself and offers one tool, which starts the sign-in. Afterwards the client is told that
-the server's own tools are there; nothing needs a restart.
+the server's own tools are there; nothing needs a restart. With --start-app, or
+` + envStartApp + `=1 in its environment, it has the session's service manager start an app
+that does not run: systemd on Linux, launchd on macOS.
+
+With a URL it needs neither profile nor app: it signs in to that server itself, with the
+flags and variables of authful-mcp-proxy, in whose place it can be put. The first request
+that needs the sign-in opens the browser. The sign-in is kept, sealed, for the next
+start, and shared by all bridges to the same server.
 
 It ends when stdin does: with exit code 0, or 2 if the app has no such profile. Nothing
 but MCP is written to stdout; what goes wrong is said on stderr.`,
-		Args:              oneProfile,
+		Example: `  mcpauth-tray bridge linear
+  mcpauth-tray bridge https://mcp.example.com/mcp --oidc-issuer-url https://auth.example.com --oidc-client-id my-client`,
+		Args:              bridgeArgs,
 		ValidArgsFunction: completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, ok := levels[level]; !ok {
-				return usageError{fmt.Errorf("--log-level: there is no level %q", level), c.CommandPath()}
+			level, err := bridgeLevel(c)
+			if err != nil {
+				return err
 			}
-			return runBridge(c, args[0], level)
+			if len(args) == 1 && !isURL(args[0]) {
+				return runBridge(c, args[0], level)
+			}
+			return runBridgeURL(c, args, level)
 		},
 	}
-	c.Flags().StringVar(&level, "log-level", "warn", "what is said on stderr: trace, debug, info, warn or error")
+	c.Flags().String(flagLogLevel, "warn", "what is said on stderr: trace, debug, info, warn or error")
+	c.Flags().Bool(flagStartApp, false, "with a profile: start the app if it does not run")
+	addFlags(c.Flags(), authful(), bridgeUsage)
+	c.Flags().String(flagTokenStore, "", "with a URL: keyring, file or memory; default: as profiles.yaml says")
 	return c
+}
+
+// bridgeUsage says in the help what a flag of authful-mcp-proxy does here.
+func bridgeUsage(o *option) string {
+	says := map[string]string{
+		"--debug":     "with a URL: the same as --log-level debug",
+		"--silent":    "with a URL: the same as --log-level error",
+		"--no-banner": "with a URL: nothing, there is no banner",
+	}[o.name]
+	if says == "" {
+		says = "with a URL: " + keyUsage(o)
+	}
+	if o.also != nil {
+		says += " (" + strings.Join(o.also, ", ") + ")"
+	}
+	return says
+}
+
+// bridgeArgs wants a profile, or a URL here or in the environment.
+func bridgeArgs(c *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return errors.New("bridge takes one profile or one URL")
+	}
+	if len(args) == 0 && os.Getenv(envBackendURL) == "" {
+		return fmt.Errorf("bridge needs the name of one profile, or a URL, here or in %s", envBackendURL)
+	}
+	profile := len(args) == 1 && !isURL(args[0])
+	for _, o := range authful().options {
+		if profile && c.Flags().Changed(strings.TrimPrefix(o.name, "--")) {
+			return fmt.Errorf("%s goes with a URL; a profile has its settings in profiles.yaml", o.name)
+		}
+	}
+	switch {
+	case profile && c.Flags().Changed(flagTokenStore):
+		return fmt.Errorf("--%s goes with a URL; a profile has its settings in profiles.yaml", flagTokenStore)
+	case !profile && c.Flags().Changed(flagStartApp):
+		return fmt.Errorf("--%s goes with a profile; a bridge to a URL needs no app", flagStartApp)
+	}
+	return nil
+}
+
+// bridgeLevel is the level of the log on stderr.
+func bridgeLevel(c *cobra.Command) (string, error) {
+	level, _ := c.Flags().GetString(flagLogLevel)
+	if _, ok := levels[level]; !ok {
+		return "", usageError{fmt.Errorf("--%s: there is no level %q", flagLogLevel, level), c.CommandPath()}
+	}
+	return level, nil
+}
+
+func runBridge(c *cobra.Command, name, level string) error {
+	apps, err := bridgedApps(c)
+	if err != nil {
+		return err
+	}
+	start, err := newAppStart(c)
+	if err != nil {
+		return err
+	}
+	return carry(c, stdio.Options{Name: name, Logger: bridgeLog(c, level),
+		Upstream: &bridgedProfile{apps: apps, name: name, start: start}})
+}
+
+func bridgeLog(c *cobra.Command, level string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: logLevel(level), ReplaceAttr: redact}))
 }
 
 // bridgeGC is how much a bridge's heap may grow between two collections, in percent.
 const bridgeGC = 40
 
-func runBridge(c *cobra.Command, profile, level string) error {
-	apps, err := bridgedApps(c)
-	if err != nil {
-		return err
-	}
+// carry runs a bridge on stdin and stdout until its client is gone.
+func carry(c *cobra.Command, o stdio.Options) error {
 	// A client that goes away shows as an error of the write, not as the end of us: the
 	// server is to be told.
 	signal.Ignore(syscall.SIGPIPE)
@@ -58,18 +147,15 @@ func runBridge(c *cobra.Command, profile, level string) error {
 	debug.SetGCPercent(bridgeGC)
 	ctx, stop := stdio.UntilOrphaned(c.Context())
 	defer stop()
-	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: logLevel(level), ReplaceAttr: redact}))
-	err = stdio.New(stdio.Options{
-		Name: profile, Version: buildInfo().Version, In: c.InOrStdin(), Out: c.OutOrStdout(), Logger: log,
-		Upstream: &bridgedProfile{apps: apps, name: profile},
-	}).Run(ctx)
+	o.Version, o.In, o.Out = buildInfo().Version, c.InOrStdin(), c.OutOrStdout()
+	err := stdio.New(o).Run(ctx)
 	switch {
 	case errors.Is(err, stdio.ErrUnknownProfile):
-		return fmt.Errorf("%w: %s", supervisor.ErrUnknownProfile, profile)
+		return fmt.Errorf("%w: %s", supervisor.ErrUnknownProfile, o.Name)
 	case errors.Is(err, stdio.ErrOrphaned), errors.Is(err, syscall.EPIPE), errors.Is(err, context.Canceled):
 		return nil
 	case err != nil:
-		return fmt.Errorf("the bridge to %s: %w", profile, err)
+		return fmt.Errorf("the bridge to %s: %w", o.Name, err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/stdio"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
 
 const (
@@ -35,20 +36,12 @@ const (
 
 // bridgedApps are the places where the running app may listen. The environment of a
 // client is often not that of the session in which the app runs.
-func bridgedApps(c *cobra.Command) ([]*control.Client, error) {
-	state, err := c.Flags().GetString(flagStateDir)
+func bridgedApps(c *cobra.Command) ([]engine, error) {
+	folders, err := bridgeFolders(c)
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := c.Flags().GetString(flagProfiles)
-	if err != nil {
-		return nil, err
-	}
-	folders, err := desktop.Locate(bareEnv, profiles, state)
-	if err != nil {
-		return nil, err
-	}
-	var apps []*control.Client
+	var apps []engine
 	var before string
 	for _, runtime := range []string{folders.Runtime, ""} {
 		socket, err := control.Path(folders.State, runtime)
@@ -89,10 +82,40 @@ func home() string {
 	return ""
 }
 
-// bridgedProfile is a profile of the running app, as a bridge sees it.
+// bridgeFolders are the usual folders, also in the bare environment of a client.
+func bridgeFolders(c *cobra.Command) (desktop.Folders, error) {
+	state, err := c.Flags().GetString(flagStateDir)
+	if err != nil {
+		return desktop.Folders{}, err
+	}
+	profiles, err := c.Flags().GetString(flagProfiles)
+	if err != nil {
+		return desktop.Folders{}, err
+	}
+	return desktop.Locate(bareEnv, profiles, state)
+}
+
+// inProcess is an app in this process.
+type inProcess struct{ supervisor.Engine }
+
+// Stream implements engine.
+func (p inProcess) Stream(ctx context.Context) iter.Seq2[*status.Snapshot, error] {
+	return func(yield func(*status.Snapshot, error) bool) {
+		for snap := range p.Watch(ctx) {
+			if !yield(snap, nil) {
+				return
+			}
+		}
+		yield(nil, cmp.Or(ctx.Err(), control.ErrNotRunning))
+	}
+}
+
+// bridgedProfile is a profile of the app, as a bridge sees it.
 type bridgedProfile struct {
-	apps []*control.Client
-	name string
+	apps  []engine
+	name  string
+	start *appStart // nil: the app is in this process
+	said  io.Writer // gets the links of sign-ins; nil: nobody
 
 	mu     sync.Mutex
 	opened time.Time // when a page was last opened
@@ -124,11 +147,15 @@ func (p *bridgedProfile) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
 					}
 				}
 			}
-			if ctx.Err() != nil || !tell(absent(lost)) {
+			if last == nil && errors.Is(lost, control.ErrNotRunning) {
+				p.start.begin() // one that ran and is gone was ended by somebody
+			}
+			if ctx.Err() != nil || !tell(p.start.explain(absent(lost))) {
 				return
 			}
 			select {
 			case <-time.After(appInterval):
+			case <-p.start.over():
 			case <-ctx.Done():
 			}
 		}
@@ -196,6 +223,9 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 		var prompt *status.Prompt
 		s := signIn{profile: p.name, wait: true, said: io.Discard, open: func(at *status.Prompt) error {
 			prompt = at
+			if p.said != nil {
+				fmt.Fprintf(p.said, "Sign in to %s at\n%s\n", p.name, printable(at.URL))
+			}
 			if !p.show(at) {
 				cancel() // the link is all there is: it must not be late
 			}
@@ -207,6 +237,9 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 			return fmt.Sprintf("Signed in to %s. Its tools are there now; list the tools again.", p.name), nil
 		case prompt != nil && within.Err() != nil && ctx.Err() == nil:
 			return howToGoOn(p.name, prompt), nil
+		case within.Err() != nil && ctx.Err() == nil:
+			return fmt.Sprintf("The sign-in to %[1]s has begun, and there is no page for it yet. If another program on this computer "+
+				"has opened one, finish it there. Afterwards the tools of %[1]s appear by themselves.", p.name), nil
 		case !errors.Is(err, control.ErrNotRunning):
 			return "", p.failed(err)
 		}
@@ -239,7 +272,8 @@ func howToGoOn(name string, at *status.Prompt) string {
 func (p *bridgedProfile) failed(err error) error {
 	_, hint := described(err)
 	if errors.Is(err, control.ErrNotRunning) {
-		hint = "Start mcpauth-tray; the tools appear by themselves then"
+		e := p.start.explain(absent(err))
+		return fmt.Errorf("%s. %s; the tools appear by themselves then", e.Says, e.Action)
 	}
 	if hint != "" {
 		hint = ". " + hint

@@ -33,6 +33,7 @@ type world struct {
 	stateDir string
 	ports    *ports
 	openURL  func(string) error
+	action   string // how a person starts a sign-in; empty: in the tray, or by the command
 
 	background sync.WaitGroup // sockets being drained, keyrings being waited for
 
@@ -91,6 +92,7 @@ func (w *world) configure(s profile.Settings) error {
 		Secret:   func(ctx context.Context, s profile.Secret) (string, error) { return readSecret(ctx, store, s) },
 		Logger:   w.log,
 		Settings: s,
+		Action:   w.action,
 	})
 	return nil
 }
@@ -221,6 +223,16 @@ func (s *service) Check(ctx context.Context) status.Report {
 		s.world.recheck(ctx, s.store)
 	}
 	return report
+}
+
+// lookAgain finds out whether another process has signed in.
+func (w *world) lookAgain(ctx context.Context) {
+	w.mu.Lock()
+	serving := maps.Clone(w.serving)
+	w.mu.Unlock()
+	for s := range serving {
+		s.account.Check(ctx)
+	}
 }
 
 // recheck looks at every sign-in again as soon as somebody has unlocked the keyring.

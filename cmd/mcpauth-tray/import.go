@@ -191,9 +191,9 @@ func (f *profilesFile) take(t *translation, name string, others map[string]profi
 	asked := name != "" || t.name != ""
 	target, _ := t.draft["target"].(string)
 	if !asked {
-		name = nameOf(target)
+		name = nameOf(target, "imported")
 		for i := 2; f.has(name) || others[name] != nil; i++ {
-			name = fmt.Sprintf("%.20s-%d", nameOf(target), i)
+			name = fmt.Sprintf("%.20s-%d", nameOf(target, "imported"), i)
 		}
 	}
 	name = t.done(name)

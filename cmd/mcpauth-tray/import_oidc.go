@@ -23,13 +23,13 @@ func authful() *system {
 		finish:   finishAuthful,
 		options: []option{
 			{name: "URL", also: []string{"MCP_BACKEND_URL"}, key: "target", example: []string{"https://mcp.example.com/mcp"}},
-			{name: "--oidc-issuer-url", also: []string{"OIDC_ISSUER_URL"}, key: "sign_in.issuer", doc: "with `method: browser` and `resource: omit`: it always signs in and names no resource", example: []string{"https://auth.example.com"}},
-			{name: "--oidc-client-id", also: []string{"OIDC_CLIENT_ID"}, key: "sign_in.client_id", example: []string{"my-client"}},
+			{name: "--oidc-issuer-url", also: []string{"OIDC_ISSUER_URL"}, key: "sign_in.issuer", doc: "with `method: browser` and `resource: omit`: it always signs in and names no resource; left out, the server is asked who its issuer is", example: []string{"https://auth.example.com"}},
+			{name: "--oidc-client-id", also: []string{"OIDC_CLIENT_ID"}, key: "sign_in.client_id", doc: "left out, a client is registered", example: []string{"my-client"}},
 			{name: "--oidc-client-secret", also: []string{"OIDC_CLIENT_SECRET"}, key: "sign_in.client_secret_file", how: secretValue,
 				doc: "the secret goes into a file that only you can read", example: []string{"hush4hush"}},
 			{name: "--oidc-scopes", also: []string{"OIDC_SCOPES"}, key: "sign_in.scopes", how: withOpenID, doc: "`openid` is added, as it does", example: []string{"profile email"}},
 			{name: "--oidc-redirect-url", also: []string{"OIDC_REDIRECT_URL"}, key: "sign_in.redirect_url", how: wholeRedirect,
-				doc: "left out: `http://localhost:8080/auth/callback`, which is what is registered with the provider then", example: []string{"http://localhost:9000/cb"}},
+				doc: "left out beside a client id: `http://localhost:8080/auth/callback`, which is what is registered with the provider then", example: []string{"http://localhost:9000/cb"}},
 			{name: "--no-banner", takes: noValue, idle: true, doc: "nothing to turn off: there is no banner"},
 			{name: "--silent", takes: noValue, idle: true, doc: "not a matter of one profile: `settings.log_level: error`"},
 			{name: "--debug", also: []string{"MCP_PROXY_DEBUG"}, takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
@@ -62,10 +62,14 @@ func wholeRedirect(t *translation, o *option, values []string) error {
 	return nil
 }
 
+// finishAuthful adds what authful-mcp-proxy does unasked. It cannot do without an issuer and a
+// client; where they are left out the server is asked for them.
 func finishAuthful(t *translation) {
-	t.draft["sign_in.method"] = profile.MethodBrowser
-	t.draft["sign_in.resource"] = profile.ResourceOmit
-	if t.draft["sign_in.redirect_url"] == nil {
+	if t.draft["sign_in.issuer"] != nil {
+		t.draft["sign_in.method"] = profile.MethodBrowser
+		t.draft["sign_in.resource"] = profile.ResourceOmit
+	}
+	if t.draft["sign_in.client_id"] != nil && t.draft["sign_in.redirect_url"] == nil {
 		t.draft["sign_in.redirect_url"] = "http://localhost:8080/auth/callback"
 	}
 }

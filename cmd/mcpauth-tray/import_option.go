@@ -218,7 +218,7 @@ func (t *translation) done(name string) string {
 	}
 	target, _ := t.draft["target"].(string)
 	if name == "" {
-		name = nameOf(target)
+		name = nameOf(target, "imported")
 	}
 	t.nameFiles(name)
 	return name
@@ -263,10 +263,11 @@ func slug(s string) string {
 }
 
 // nameOf makes the name of a profile from its target: linear from https://mcp.linear.app/mcp.
-func nameOf(target string) string {
+// Where it has none, the name is otherwise.
+func nameOf(target, otherwise string) string {
 	u, err := url.Parse(target)
 	if err != nil || net.ParseIP(u.Hostname()) != nil {
-		return "imported"
+		return otherwise
 	}
 	labels := strings.Split(u.Hostname(), ".")
 	if len(labels) > 1 {
@@ -277,5 +278,5 @@ func nameOf(target string) string {
 			return name
 		}
 	}
-	return "imported"
+	return otherwise
 }

@@ -101,7 +101,7 @@ func TestNames(t *testing.T) {
 		"https://mcp.example.com": "example", "http://localhost:1/mcp": "localhost", "": "imported", "https://mcp.app": "imported",
 		"https://a-very-long-name-for-a-server-indeed.example.com": "a-very-long-name-for-a-s",
 	} {
-		if got := nameOf(target); got != want {
+		if got := nameOf(target, "imported"); got != want {
 			t.Errorf("nameOf(%s) = %s, want %s", target, got, want)
 		}
 	}

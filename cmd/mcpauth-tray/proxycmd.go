@@ -44,13 +44,13 @@ is understood: mcpauth-tray import --mapping.`,
 		},
 		RunE: runProxy,
 	}
-	addFlags(c.Flags(), thv(), thvUsage)
+	addFlags(c.Flags(), thv(), keyUsage)
 	c.Flags().String(flagTokenStore, "", "keyring, file or memory; default: as profiles.yaml says")
 	return c
 }
 
-// thvUsage says in the help what a flag of thv becomes.
-func thvUsage(o *option) string {
+// keyUsage says in the help what the flag of another program becomes.
+func keyUsage(o *option) string {
 	var parts []string
 	key, _ := o.place()
 	if _, later := o.later(); later {
@@ -68,16 +68,7 @@ func thvUsage(o *option) string {
 func runProxy(c *cobra.Command, args []string) error {
 	name := args[0]
 	t := newTranslation(thv())
-	t.literal = true
-	for i := range t.system.options {
-		for _, variable := range t.system.options[i].also {
-			if value := os.Getenv(variable); value != "" {
-				t.env[variable] = value
-			}
-		}
-	}
-	t.variables(false)
-	t.flags(c.Flags())
+	t.given(c.Flags())
 	t.done(name)
 	if lost := t.lost(); lost != nil {
 		return usageError{error: lost}
@@ -106,17 +97,11 @@ func runProxy(c *cobra.Command, args []string) error {
 // proxyPlaces are a folder for the state of this name and the settings of the app, as far
 // as they can be read.
 func proxyPlaces(c *cobra.Command, name string) (paths, profile.Settings, error) {
-	settings := profile.Settings{TokenStore: profile.StoreKeyring, RedirectHost: "localhost", RedirectPort: 8666}
 	usual, err := locate(c)
 	if err != nil {
-		return paths{}, settings, err
+		return paths{}, profile.Settings{}, err
 	}
-	if config, err := profile.Load(usual.Profiles); err == nil {
-		settings = config.Settings
-	}
-	if store, _ := c.Flags().GetString(flagTokenStore); store != "" {
-		settings.TokenStore = store
-	}
+	settings := usualSettings(c, usual)
 	state := usual.State
 	if !c.Flags().Changed(flagStateDir) {
 		state = filepath.Join(usual.State, "proxy", name)
@@ -125,23 +110,44 @@ func proxyPlaces(c *cobra.Command, name string) (paths, profile.Settings, error)
 	return p, settings, err
 }
 
-// writeProxyProfile writes the one profile, and its secrets, into a folder of their own.
-func writeProxyProfile(file, name string, t *translation, s profile.Settings) error {
+// usualSettings are those of the app, as far as they can be read.
+func usualSettings(c *cobra.Command, p paths) profile.Settings {
+	settings := profile.Settings{TokenStore: profile.StoreKeyring, RedirectHost: "localhost", RedirectPort: 8666}
+	if config, err := profile.Load(p.Profiles); err == nil {
+		settings = config.Settings
+	}
+	if store, _ := c.Flags().GetString(flagTokenStore); store != "" {
+		settings.TokenStore = store
+	}
+	return settings
+}
+
+// oneProfileFile is a profiles file with that profile and these settings.
+func oneProfileFile(file, name string, draft profile.Draft, s profile.Settings) ([]byte, error) {
 	text := fmt.Sprintf("version: 1\nsettings: {token_store: %q, redirect_host: %q, redirect_port: %d}\nprofiles:\n",
 		s.TokenStore, s.RedirectHost, s.RedirectPort)
 	if _, err := profile.Parse(file, []byte(text)); err != nil {
-		return usagef("--%s is keyring, file or memory", flagTokenStore)
+		return nil, usagef("--%s is keyring, file or memory", flagTokenStore)
 	}
-	in, err := profile.Insert(file, []byte(text), name, t.draft)
+	in, err := profile.Insert(file, []byte(text), name, draft)
 	if err != nil {
-		return usageError{error: err}
+		return nil, usageError{error: err}
+	}
+	return in.Text, nil
+}
+
+// writeProxyProfile writes the one profile, and its secrets, into a folder of their own.
+func writeProxyProfile(file, name string, t *translation, s profile.Settings) error {
+	text, err := oneProfileFile(file, name, t.draft, s)
+	if err != nil {
+		return err
 	}
 	for _, h := range t.secrets {
 		if err := writeNew(filepath.Join(filepath.Dir(file), t.file(h)), h.value); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(file, in.Text, 0o600)
+	return os.WriteFile(file, text, 0o600)
 }
 
 // foreground is the face of one profile at a terminal.

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
@@ -67,8 +67,15 @@ type signIn struct {
 	opened bool
 }
 
+// engine is the app as a command sees it: in another process, or in this one.
+type engine interface {
+	// Stream yields the newest Snapshot at once and after each change, and why it ends.
+	Stream(ctx context.Context) iter.Seq2[*status.Snapshot, error]
+	Do(ctx context.Context, a supervisor.Action) error
+}
+
 // run asks for the sign-in and follows its row until there is nothing left to do.
-func (s *signIn) run(ctx context.Context, app *control.Client) error {
+func (s *signIn) run(ctx context.Context, app engine) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	rows, ended := s.follow(ctx, app)
@@ -105,7 +112,7 @@ func (s *signIn) run(ctx context.Context, app *control.Client) error {
 }
 
 // follow sends the profile's row after each change, then why there are no more.
-func (s *signIn) follow(ctx context.Context, app *control.Client) (<-chan *status.Profile, <-chan error) {
+func (s *signIn) follow(ctx context.Context, app engine) (<-chan *status.Profile, <-chan error) {
 	rows, ended := make(chan *status.Profile), make(chan error, 1)
 	go func() {
 		for snap, err := range app.Stream(ctx) {

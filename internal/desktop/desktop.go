@@ -1,5 +1,5 @@
 // Package desktop is what the computer in front of a person offers: opening a page or
-// a file, the clipboard, notifications, and where files have their place. Every
+// a file, the clipboard, notifications, starting the app, and where files have their place. Every
 // function returns within a few seconds, whatever the other program does.
 //
 // It must not know the rest of the app, and it decides nothing: when a browser is

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/stdio"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
+)
+
+// envBackendURL is where authful-mcp-proxy finds the URL it is not told.
+const envBackendURL = "MCP_BACKEND_URL"
+
+// othersInterval is how often a bridge that is signed out looks whether another one to the
+// same server has signed in.
+const othersInterval = 2 * time.Second
+
+// runBridgeURL is a bridge to a server that is in no profiles.yaml. The app for it is in this
+// process: its one profile, a port that nobody else is told, and the sign-ins of all such
+// bridges.
+func runBridgeURL(c *cobra.Command, args []string, level string) error {
+	t := newTranslation(authful())
+	t.given(c.Flags())
+	if len(args) == 1 {
+		t.apply(t.system.find("URL"), args)
+	}
+	target, _ := t.draft["target"].(string)
+	name := nameOf(target, "server")
+	t.done(name)
+	if lost := t.lost(); lost != nil {
+		return usageError{error: lost, command: c.CommandPath()}
+	}
+	level, err := t.bridgeLevel(c, level)
+	if err != nil {
+		return err
+	}
+	o, err := newOneOff(c, name, t, bridgeLog(c, level))
+	if err != nil {
+		return err
+	}
+	if c.Flags().Changed("oidc-client-secret") && level != "error" {
+		fmt.Fprintln(c.ErrOrStderr(), "--oidc-client-secret: other programs can read it in the list of processes; OIDC_CLIENT_SECRET keeps it out of there")
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(c.Context()))
+	ended := o.start(ctx)
+	err = carry(c, stdio.Options{Name: name, Logger: o.log, Upstream: o, Wanted: o.first.request})
+	stop()
+	<-ended
+	return err
+}
+
+// bridgeLevel is the level that authful-mcp-proxy's options ask for.
+func (t *translation) bridgeLevel(c *cobra.Command, level string) (string, error) {
+	silent, _ := c.Flags().GetBool(flagSilent)
+	loud, _ := c.Flags().GetBool(flagDebug)
+	switch {
+	case silent && loud:
+		return "", usageError{errors.New("--debug and --silent: give one of them"), c.CommandPath()}
+	case c.Flags().Changed(flagLogLevel):
+		return level, nil
+	case silent:
+		return "error", nil
+	case t.debug:
+		return "debug", nil
+	}
+	return level, nil
+}
+
+// oneOff is the app of a bridge to a URL.
+type oneOff struct {
+	*bridgedProfile
+	log   *slog.Logger
+	world *world
+	sup   *supervisor.Supervisor
+	first firstRequest
+}
+
+func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) (*oneOff, error) {
+	folders, err := bridgeFolders(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range t.secrets { // it never leaves this process
+		delete(t.draft, h.key)
+		t.draft[strings.TrimSuffix(h.key, "_file")] = h.value
+	}
+	// Whoever does not know the path cannot use the port, also where other users of the
+	// computer cannot be told apart.
+	t.draft["listen"], t.draft["path"] = "127.0.0.1:0", "/"+rand.Text()
+	text, err := oneProfileFile(folders.Profiles, name, t.draft, usualSettings(c, paths{Folders: folders}))
+	var usage usageError
+	if errors.As(err, &usage) {
+		usage.command = c.CommandPath()
+		return nil, usage
+	}
+	if err != nil {
+		return nil, err
+	}
+	config, err := profile.Parse(folders.Profiles, text)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWorld(log, filepath.Join(folders.State, "bridge"))
+	if err != nil {
+		return nil, err
+	}
+	w.action = "Continue in the browser, or with the sign-in tool of this server"
+	o := &oneOff{log: log, world: w}
+	o.sup = supervisor.New(supervisor.Options{File: config.File, Logger: log,
+		Effects: w.effects(func(context.Context) error { return nil }, func() {})})
+	o.sup.Apply(config)
+	o.bridgedProfile = &bridgedProfile{apps: []engine{inProcess{o.sup}}, name: name, said: c.ErrOrStderr()}
+	return o, nil
+}
+
+// start serves until ctx ends. The channel is closed when everything is finished and saved.
+func (o *oneOff) start(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{})
+	var parts sync.WaitGroup
+	o.first.start = func() { parts.Go(func() { o.signInOnRequest(ctx) }) }
+	parts.Go(func() {
+		if err := o.sup.Run(ctx); err != nil {
+			o.log.Error("the server is not served any more", "error", err)
+		}
+	})
+	parts.Go(func() { o.lookForOthers(ctx) })
+	go func() {
+		defer close(ended)
+		<-ctx.Done()
+		parts.Wait()
+		if err := o.world.close(); err != nil {
+			o.log.Error("the bridge ended before everything was saved", "error", err)
+		}
+	}()
+	return ended
+}
+
+// Watch implements stdio.Upstream.
+func (o *oneOff) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
+	return func(yield func(stdio.Endpoint) bool) {
+		for e := range o.bridgedProfile.Watch(ctx) {
+			o.first.see(e)
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// signInOnRequest has the person sign in because a request needs it.
+func (o *oneOff) signInOnRequest(ctx context.Context) {
+	if _, err := o.SignIn(ctx); err != nil && ctx.Err() == nil {
+		o.log.Info("nobody signed in for a request", "error", err)
+	}
+}
+
+// lookForOthers takes part in a sign-in that another bridge to the same server got.
+func (o *oneOff) lookForOthers(ctx context.Context) {
+	tick := time.NewTicker(othersInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		for snap := range o.sup.Watch(ctx) {
+			if row := snap.Profile(o.name); row != nil && row.Phase == status.SignInNeeded {
+				o.world.lookAgain(ctx)
+			}
+			break
+		}
+	}
+}
+
+// firstRequest opens the browser for the first request that needs a sign-in: one time for each
+// time that the sign-in is gone. When nothing comes of it, further requests open no other page.
+type firstRequest struct {
+	start func() // must not wait
+
+	mu     sync.Mutex
+	wished bool // a request needs the server
+	needed bool // a person has to sign in
+	spent  bool
+}
+
+func (f *firstRequest) request() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wished = true
+	f.look()
+}
+
+func (f *firstRequest) see(e stdio.Endpoint) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e.State == stdio.Ready {
+		f.wished, f.spent = false, false
+	}
+	f.needed = e.State == stdio.SignedOut && e.Reason == string(status.NotSignedIn)
+	f.look()
+}
+
+func (f *firstRequest) look() {
+	if f.wished && f.needed && !f.spent {
+		f.spent = true
+		f.start()
+	}
+}
