@@ -29,7 +29,7 @@ const envStartApp = "MCPAUTH_START_APP"
 
 func newBridgeCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "bridge PROFILE | bridge URL",
+		Use:   "bridge PROFILE|URL",
 		Short: "Be an MCP server on stdin and stdout, for clients that know no other kind",
 		Long: `Carries an MCP client's messages between stdin and stdout and a profile's local port. It
 finds the running app by itself, follows it when its port changes, and needs no
@@ -64,22 +64,26 @@ but MCP is written to stdout; what goes wrong is said on stderr.`,
 		},
 	}
 	c.Flags().String(flagLogLevel, "warn", "what is said on stderr: trace, debug, info, warn or error")
-	c.Flags().Bool(flagStartApp, false, "with a profile: start the app if it does not run")
+	c.Flags().Bool(flagStartApp, false, "with a profile: start the app if it does not run ("+envStartApp+")")
 	addFlags(c.Flags(), authful(), bridgeUsage)
 	c.Flags().String(flagTokenStore, "", "with a URL: keyring, file or memory; default: as profiles.yaml says")
 	return c
 }
 
-// bridgeUsage says in the help what a flag of authful-mcp-proxy does here.
+// bridgeUsages say what the flags of authful-mcp-proxy do here.
+var bridgeUsages = map[string]string{
+	"--oidc-issuer-url":    "the authorization server; left out, the server is asked for it",
+	"--oidc-client-id":     "the client registered there; left out, one is registered",
+	"--oidc-client-secret": "its secret, which other programs can read here; the variable keeps it from them",
+	"--oidc-scopes":        "the scopes to ask for, in quotes; openid is added",
+	"--oidc-redirect-url":  "where the browser comes back to; default with a client: http://localhost:8080/auth/callback",
+	"--debug":              "the same as --log-level debug",
+	"--silent":             "the same as --log-level error",
+	"--no-banner":          "nothing: there is no banner",
+}
+
 func bridgeUsage(o *option) string {
-	says := map[string]string{
-		"--debug":     "with a URL: the same as --log-level debug",
-		"--silent":    "with a URL: the same as --log-level error",
-		"--no-banner": "with a URL: nothing, there is no banner",
-	}[o.name]
-	if says == "" {
-		says = "with a URL: " + keyUsage(o)
-	}
+	says := "with a URL: " + bridgeUsages[o.name]
 	if o.also != nil {
 		says += " (" + strings.Join(o.also, ", ") + ")"
 	}
@@ -123,12 +127,12 @@ func runBridge(c *cobra.Command, name, level string) error {
 	if err != nil {
 		return err
 	}
-	start, err := newAppStart(c)
+	starter, err := newAppStart(c)
 	if err != nil {
 		return err
 	}
 	return carry(c, stdio.Options{Name: name, Logger: bridgeLog(c, level),
-		Upstream: &bridgedProfile{apps: apps, name: name, start: start}})
+		Upstream: &bridgedProfile{apps: apps, name: name, starter: starter}})
 }
 
 func bridgeLog(c *cobra.Command, level string) *slog.Logger {

@@ -112,10 +112,10 @@ func (p inProcess) Stream(ctx context.Context) iter.Seq2[*status.Snapshot, error
 
 // bridgedProfile is a profile of the app, as a bridge sees it.
 type bridgedProfile struct {
-	apps  []engine
-	name  string
-	start *appStart // nil: the app is in this process
-	said  io.Writer // gets the links of sign-ins; nil: nobody
+	apps    []engine
+	name    string
+	starter *appStart // nil: the app is in this process
+	said    io.Writer // gets the links of sign-ins; nil: nobody
 
 	mu     sync.Mutex
 	opened time.Time // when a page was last opened
@@ -148,14 +148,14 @@ func (p *bridgedProfile) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
 				}
 			}
 			if last == nil && errors.Is(lost, control.ErrNotRunning) {
-				p.start.begin() // one that ran and is gone was ended by somebody
+				p.starter.begin() // one that ran and is gone was ended by somebody
 			}
-			if ctx.Err() != nil || !tell(p.start.explain(absent(lost))) {
+			if ctx.Err() != nil || !tell(p.starter.explain(absent(lost))) {
 				return
 			}
 			select {
 			case <-time.After(appInterval):
-			case <-p.start.over():
+			case <-p.starter.over():
 			case <-ctx.Done():
 			}
 		}
@@ -223,9 +223,6 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 		var prompt *status.Prompt
 		s := signIn{profile: p.name, wait: true, said: io.Discard, open: func(at *status.Prompt) error {
 			prompt = at
-			if p.said != nil {
-				fmt.Fprintf(p.said, "Sign in to %s at\n%s\n", p.name, printable(at.URL))
-			}
 			if !p.show(at) {
 				cancel() // the link is all there is: it must not be late
 			}
@@ -251,7 +248,13 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 func (p *bridgedProfile) show(at *status.Prompt) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at.LinkOnly || !p.opened.IsZero() && time.Since(p.opened) < openPause {
+	if !p.opened.IsZero() && time.Since(p.opened) < openPause {
+		return true
+	}
+	if p.said != nil {
+		fmt.Fprintf(p.said, "Sign in to %s at\n%s\n", p.name, printable(at.URL))
+	}
+	if at.LinkOnly {
 		return false
 	}
 	if desktop.OpenURL(at.URL) != nil {
@@ -272,7 +275,7 @@ func howToGoOn(name string, at *status.Prompt) string {
 func (p *bridgedProfile) failed(err error) error {
 	_, hint := described(err)
 	if errors.Is(err, control.ErrNotRunning) {
-		e := p.start.explain(absent(err))
+		e := p.starter.explain(absent(err))
 		return fmt.Errorf("%s. %s; the tools appear by themselves then", e.Says, e.Action)
 	}
 	if hint != "" {

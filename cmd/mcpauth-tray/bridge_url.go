@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,7 @@ type oneOff struct {
 	world *world
 	sup   *supervisor.Supervisor
 	first firstRequest
+	out   atomic.Bool // nobody is signed in
 }
 
 func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) (*oneOff, error) {
@@ -151,6 +153,7 @@ func (o *oneOff) start(ctx context.Context) <-chan struct{} {
 func (o *oneOff) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
 	return func(yield func(stdio.Endpoint) bool) {
 		for e := range o.bridgedProfile.Watch(ctx) {
+			o.out.Store(e.State == stdio.SignedOut)
 			o.first.see(e)
 			if !yield(e) {
 				return
@@ -176,11 +179,8 @@ func (o *oneOff) lookForOthers(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for snap := range o.sup.Watch(ctx) {
-			if row := snap.Profile(o.name); row != nil && row.Phase == status.SignInNeeded {
-				o.world.lookAgain(ctx)
-			}
-			break
+		if o.out.Load() {
+			o.world.lookAgain(ctx)
 		}
 	}
 }

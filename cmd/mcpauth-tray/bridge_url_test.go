@@ -249,6 +249,40 @@ func TestBridgeURLIsADropInReplacement(t *testing.T) {
 	b.keepsQuiet([]string{urlSecret})
 }
 
+// TestBridgeURLToAnOldServer is one of the transport of 2024, whose server names the address for
+// messages.
+func TestBridgeURLToAnOldServer(t *testing.T) {
+	t.Parallel()
+	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	b := startURL(t, t.TempDir(), []string{person.env()}, box.LegacyURL(), "--token-store", "memory")
+	b.signsIn()
+	bridgedEcho(t, b.ClientSession)
+	b.ends()
+	person.opened(1)
+}
+
+// TestBridgeURLFinishesARenewal: a client that goes away during one costs nobody the sign-in. The
+// server ends every sign-in whose old refresh token comes again.
+func TestBridgeURLFinishesARenewal(t *testing.T) {
+	t.Parallel()
+	box, person, home := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve"), t.TempDir()
+	b := startURL(t, home, []string{person.env()}, box.MCPURL(), "--token-store", "file")
+	b.signsIn()
+	box.ExpireTokens()
+	release := hold(t, box, sandbox.KindToken)
+	_ = say(t, b.ClientSession, "never answered")
+	got(t, box, sandbox.KindToken, "the renewal", isRenewal)
+	_ = b.cmd.Process.Signal(syscall.SIGTERM) // ends it at once: nothing is drained
+	_ = b.Close()
+	release()
+	b.ends()
+	b = startURL(t, home, []string{person.env()}, box.MCPURL(), "--token-store", "file")
+	b.signsIn()
+	bridgedEcho(t, b.ClientSession)
+	b.ends()
+	person.opened(1)
+}
+
 // TestBridgeURLAsksOnce: after a no further requests open nothing, but the tool does.
 func TestBridgeURLAsksOnce(t *testing.T) {
 	t.Parallel()
