@@ -203,7 +203,7 @@ func (w *work) put(e Entry, t Task, running bool) Change {
 		return c
 	}
 	text, doc, was := w.text, w.doc, w.was(v.name)
-	if c.Action, c.Err = w.correct(e.Profile, v, t.Force); c.Err != nil {
+	if c.Action, c.Err = w.correct(e, v, t.Force); c.Err != nil {
 		w.text, w.doc, c.Action = text, doc, Leave
 		return c
 	}
@@ -211,6 +211,7 @@ func (w *work) put(e Entry, t Task, running bool) Change {
 		w.touch(c, was)
 	}
 	o := w.remember(e.Profile, v.name, v.want)
+	o.Bridge = o.Bridge || e.Bridge
 	if c.Action == Add {
 		o.Again = t.Auto && v.known != nil && v.known.Risky
 		o.Risky = running
@@ -219,21 +220,26 @@ func (w *work) put(e Entry, t Task, running bool) Change {
 }
 
 // correct does to an entry what its state calls for.
-func (w *work) correct(profile string, v verdict, force bool) (Action, error) {
+func (w *work) correct(e Entry, v verdict, force bool) (Action, error) {
 	whole := slices.Concat(v.want.own, v.want.first)
-	switch v.state {
-	case Outdated:
+	switch {
+	case v.state == Outdated:
 		return Update, w.update(v.name, v.want)
-	case Missing:
-		return Add, w.add(profile, v.name, whole)
-	case Foreign:
-		if !force {
-			return Leave, w.foreign(v)
-		}
+	case v.state == Missing && e.Over == "":
+		return Add, w.add(e.Profile, v.name, whole)
+	case v.state == Foreign && e.Over == "" && !force:
+		return Leave, w.foreign(v)
+	case v.state == Foreign && e.Over == "":
 		if err := w.remove(v.name, ""); err != nil {
 			return Leave, err
 		}
-		return Replace, w.add(profile, v.name, whole)
+		w.cover(v.name, whole)
+		return Replace, w.add(e.Profile, v.name, whole)
+	case v.state != Current && markOf(v.now) != e.Over:
+		return Leave, changed(fmt.Sprintf("the server %q in %s", v.name, w.file))
+	case v.state != Current:
+		w.cover(v.name, v.want.own)
+		return Replace, w.swap(v.name, v.want)
 	}
 	return Keep, nil
 }
@@ -259,7 +265,7 @@ func (o *owned) lost() bool { return o.Risky && !o.Again }
 
 // allowed refuses names that the client does not take and second entries of a profile.
 func (w *work) allowed(e Entry, v verdict) error {
-	if v.state != Current {
+	if v.now == nil {
 		if err := w.client.checkName(v.name); err != nil {
 			return err
 		}
