@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
 
@@ -92,7 +93,17 @@ type translation struct {
 	remarks []remark
 	by      map[string]string // key → option that set it
 	said    map[string]string // what finish needs
+	args    []string          // of the command, as they stand in the configuration
+	shell   bool              // they went through a shell, so that variables in them are not as they were
+	used    map[string]bool   // variables that others refer to
+	bridge  bool              // clients are to use the bridge, because of the server's transport
+	local   bool              // the server is one of this computer
 	debug   bool
+	ended   bool
+
+	profile string                // it becomes
+	there   bool                  // profiles.yaml has that already
+	entries []clientconfig.Server // it was found in
 }
 
 // hidden is a secret that has to be put into a file.
@@ -109,7 +120,8 @@ type remark struct {
 }
 
 func newTranslation(s *system) *translation {
-	return &translation{system: s, draft: profile.Draft{}, by: map[string]string{}, said: map[string]string{}, env: map[string]string{}}
+	return &translation{system: s, draft: profile.Draft{}, by: map[string]string{}, said: map[string]string{}, env: map[string]string{},
+		used: map[string]bool{}}
 }
 
 func (t *translation) remark(option string, lost bool, format string, args ...any) {
@@ -163,11 +175,17 @@ func (t *translation) fill(o *option, values []string) ([]string, error) {
 	filled, missing := make([]string, len(values)), ""
 	for i, v := range values {
 		filled[i] = variableRef.ReplaceAllStringFunc(v, func(ref string) string {
-			if value, ok := t.env[ref[2:len(ref)-1]]; ok {
-				return value
+			name := ref[2 : len(ref)-1]
+			t.used[name] = true
+			value, ok := t.env[name]
+			if !ok {
+				missing = ref
+				return ref
 			}
-			missing = ref
-			return ref
+			if other := variableRef.FindString(value); other != "" {
+				missing = other
+			}
+			return value
 		})
 	}
 	if missing != "" && !keepsReferences(o) {
@@ -203,8 +221,12 @@ func (t *translation) hide(o *option, key, value string) error {
 	return nil
 }
 
-// done ends a translation: name is the profile's, empty for one made up from what is known.
-func (t *translation) done(name string) string {
+// end puts together what several options say, once.
+func (t *translation) end() {
+	if t.ended {
+		return
+	}
+	t.ended = true
 	if t.system.finish != nil {
 		t.system.finish(t)
 	}
@@ -213,15 +235,29 @@ func (t *translation) done(name string) string {
 			t.draft["sign_in.method"] = profile.MethodToken
 		}
 	}
+}
+
+// done ends a translation: name is the profile's, empty for one made up from what is known.
+func (t *translation) done(name string) string {
+	t.end()
 	if name == "" {
-		name = t.name
-	}
-	target, _ := t.draft["target"].(string)
-	if name == "" {
-		name = nameOf(target)
+		name = t.ownName()
 	}
 	t.nameFiles(name)
 	return name
+}
+
+func (t *translation) target() string {
+	target, _ := t.draft["target"].(string)
+	return target
+}
+
+// ownName is what a profile is called when nobody says.
+func (t *translation) ownName() string {
+	if t.name != "" {
+		return t.name
+	}
+	return nameOf(t.target())
 }
 
 // nameFiles gives each secret a file of its own, after the profile and the key.

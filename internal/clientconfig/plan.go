@@ -10,6 +10,7 @@ import (
 
 // Task says what is to become of our entries in one client's config.
 type Task struct {
+	File string  // the one file that this is about; empty: each of the client's
 	Set  []Entry // are to be there and right
 	Drop []Entry // are to be taken out
 	// Gone names profiles that are no more, whose entries are taken out as well; nil:
@@ -113,6 +114,9 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 	}
 	var plans []*Plan
 	for _, file := range files {
+		if t.File != "" && t.File != file {
+			continue
+		}
 		p, err := e.plan(c, file, t)
 		if err != nil {
 			return nil, err

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
+)
+
+// swapEntries has the entries that profiles were made of use the profiles.
+func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
+	if err := takenUp(c, all); err != nil {
+		return err
+	}
+	s, err := openSession(c)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	tasks := map[string][]clientconfig.Task{}
+	for _, t := range all {
+		p, err := s.profile(t.profile)
+		if err != nil {
+			return err
+		}
+		ours, err := s.entry(p, portChosen)
+		if err != nil {
+			return err
+		}
+		for _, e := range t.entries {
+			ours.Name, ours.Over, ours.Bridge = e.Name, e.Mark, t.bridge
+			if e.Err != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "%s: %s: not swapped: %s\n", e.Client.ID, printable(e.Name), printable(e.Err.Error()))
+				continue
+			}
+			if !slices.Contains(ids, e.Client.ID) {
+				ids = append(ids, e.Client.ID)
+			}
+			tasks[e.Client.ID] = intoTask(tasks[e.Client.ID], e.File, ours, o.force)
+		}
+	}
+	err = s.all(c, ids, func(s *session, id string) error {
+		for _, task := range tasks[id] {
+			if err := s.carryOut(c, id, task, o.yes); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.Join(err, s.afterSwap(c, all, ids))
+}
+
+// intoTask puts an entry into the task of its file.
+func intoTask(tasks []clientconfig.Task, file string, e clientconfig.Entry, force bool) []clientconfig.Task {
+	for i := range tasks {
+		if tasks[i].File == file {
+			tasks[i].Set = append(tasks[i].Set, e)
+			return tasks
+		}
+	}
+	return append(tasks, clientconfig.Task{File: file, Set: []clientconfig.Entry{e}, Force: force})
+}
+
+// takeUpTime is how long a running app may take to serve new profiles.
+const takeUpTime = 10 * time.Second
+
+// takenUp has a running app serve new profiles, so that they have their ports.
+func takenUp(c *cobra.Command, all []*translation) error {
+	app, err := dialApp(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), takeUpTime)
+	defer cancel()
+	err = app.Do(ctx, supervisor.Action{Verb: supervisor.Reload})
+	if errors.Is(err, control.ErrNotRunning) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for s := range app.Watch(ctx) {
+		served := func(t *translation) bool {
+			row := s.Profile(t.profile)
+			return row != nil && row.URL != ""
+		}
+		if !slices.ContainsFunc(all, func(t *translation) bool { return !served(t) }) {
+			return nil
+		}
+	}
+	return nil // entry says which has no port
+}
+
+// afterSwap says what is left to do, for the entries that use our profiles now.
+func (s *session) afterSwap(c *cobra.Command, all []*translation, ids []string) error {
+	said := c.ErrOrStderr()
+	used, undos := map[string]bool{}, []string{}
+	for _, id := range ids {
+		entries, err := s.editor.Servers(id)
+		if err != nil {
+			return err
+		}
+		swapped := false
+		for _, t := range all {
+			if slices.ContainsFunc(entries, func(e entry) bool { return e.Profile == t.profile }) {
+				used[t.profile], swapped = true, true
+			}
+		}
+		if swapped {
+			undos = append(undos, "mcpauth-tray clients undo "+id)
+		}
+	}
+	if len(undos) == 0 {
+		return nil
+	}
+	app, err := dialApp(c)
+	if err != nil {
+		return err
+	}
+	now, err := app.Snapshot(c.Context())
+	if err != nil {
+		fmt.Fprintln(said, "Next: start the app, with mcpauth-tray")
+	}
+	for _, p := range s.config.Profiles {
+		if used[p.Name] && needsSignIn(p, now) {
+			fmt.Fprintln(said, "Next: sign in, with mcpauth-tray signin "+p.Name)
+		}
+	}
+	for _, line := range undos {
+		fmt.Fprintln(said, "To take it back: "+line)
+	}
+	return nil
+}
+
+// needsSignIn reports that a profile is not signed in, as far as is known. now is nil
+// when the app does not run.
+func needsSignIn(p profile.Profile, now *status.Snapshot) bool {
+	if !slices.Contains([]string{profile.MethodAuto, profile.MethodBrowser}, p.SignIn.Method) {
+		return false
+	}
+	if now == nil {
+		return true
+	}
+	row := now.Profile(p.Name)
+	return row == nil || row.Phase != status.Ready
+}
