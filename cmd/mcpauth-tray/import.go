@@ -112,6 +112,7 @@ func runImport(c *cobra.Command, args []string, o importOptions) error {
 	for _, t := range all {
 		err := f.take(t, o.name)
 		if wrong := (*profile.DraftError)(nil); errors.As(err, &wrong) {
+			t.sayRemarks(c.ErrOrStderr())
 			if len(all) == 1 {
 				return fmt.Errorf("cannot import: %w", wrong)
 			}
@@ -221,15 +222,19 @@ func (f *profilesFile) take(t *translation, asked string) error {
 	return nil
 }
 
+func (t *translation) sayRemarks(w io.Writer) {
+	for _, r := range t.remarks {
+		fmt.Fprintf(w, "%s: %s: %s\n", t.profile, printable(r.option), printable(r.text))
+	}
+}
+
 // say lists what a person should know, without any value.
 func (t *translation) say(w io.Writer) {
 	if t.there {
 		fmt.Fprintf(w, "%s: is there already and says the same\n", t.profile)
 		return
 	}
-	for _, r := range t.remarks {
-		fmt.Fprintf(w, "%s: %s: %s\n", t.profile, printable(r.option), printable(r.text))
-	}
+	t.sayRemarks(w)
 	if name := t.secretInQuery(); name != "" {
 		fmt.Fprintf(w, "%s: the URL has %s in its query, which looks like a secret and would stand in profiles.yaml; if the server takes it as a header, use headers.set_file instead\n", t.profile, printable(name))
 	}

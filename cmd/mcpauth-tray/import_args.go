@@ -104,7 +104,7 @@ func translateVariables(vars map[string]string, from string) (*translation, erro
 	for _, s := range programs() {
 		known := 0
 		for name := range vars {
-			if o := s.find(name); o != nil && !slices.Contains([]string{"tls.ca_file", "proxy_url"}, o.key) { // which any may have
+			if o := s.find(name); o != nil && !slices.Contains([]string{"tls.ca_file", "proxy_url", ""}, o.key) { // which any may have
 				known++
 			}
 		}
@@ -203,6 +203,9 @@ func translateCommand(fields []string, env map[string]string, shell bool) (*tran
 			return nil, fmt.Errorf("%w: of %s only %q can be imported", errNothingKnown, s.name, s.name+" "+s.command)
 		}
 		args = args[1:]
+		if len(args) > 0 && slices.Contains(s.below, args[0]) {
+			return nil, fmt.Errorf("%w: %q is another command than %q", errNothingKnown, strings.Join([]string{s.name, s.command, args[0]}, " "), s.name+" "+s.command)
+		}
 	}
 	t.args = args
 	t.variables(false)

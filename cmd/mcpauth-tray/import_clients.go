@@ -18,7 +18,10 @@ import (
 )
 
 // entry is one server in a client's config.
-type entry = clientconfig.Server
+type entry struct {
+	clientconfig.Server
+	through string // what the client reaches it through
+}
 
 // survey is what was found in clients' configs.
 type survey struct {
@@ -55,7 +58,7 @@ func importClients(c *cobra.Command, o importOptions) error {
 	if len(found.all) == 1 && found.all[0].name != o.name && !hasEntry(found.all[0], o.name) {
 		asked = o.name
 	}
-	if err := found.take(f, asked); err != nil {
+	if err := found.take(c.ErrOrStderr(), f, asked); err != nil {
 		return err
 	}
 	if err := found.show(c); err != nil || len(found.all) == 0 {
@@ -76,11 +79,12 @@ func importClients(c *cobra.Command, o importOptions) error {
 }
 
 // take makes profiles of what was found. One that cannot be a profile is left out.
-func (s *survey) take(f *profilesFile, asked string) error {
+func (s *survey) take(said io.Writer, f *profilesFile, asked string) error {
 	kept := s.all[:0]
 	for _, t := range s.all {
 		err := f.take(t, asked)
 		if wrong := (*profile.DraftError)(nil); errors.As(err, &wrong) {
+			t.sayRemarks(said)
 			s.others = append(s.others, foundOther{t.entries[0], wrong})
 			continue
 		}
@@ -117,7 +121,7 @@ func surveyClients(c *cobra.Command, ids []string, asked string) (*survey, error
 			found.failed = append(found.failed, err)
 		}
 		for _, e := range entries {
-			found.add(e, asked)
+			found.add(entry{Server: e}, asked)
 		}
 	}
 	return found, nil
@@ -141,6 +145,7 @@ func (s *survey) add(e entry, asked string) {
 		s.others = append(s.others, foundOther{e, err})
 		return
 	}
+	e.through = t.system.name
 	for _, other := range s.all {
 		elsewhere := !slices.ContainsFunc(other.entries, func(o entry) bool { return o.File == e.File })
 		if elsewhere && other.fingerprint() == t.fingerprint() {
@@ -189,7 +194,7 @@ func (s *survey) table(w io.Writer) error {
 	fmt.Fprintln(t, "CLIENT\tENTRY\tTHROUGH\tPROFILE")
 	for _, tr := range s.all {
 		for _, e := range tr.entries {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Client.ID, printable(e.Name), tr.system.name, tr.profile)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Client.ID, printable(e.Name), e.through, tr.profile)
 		}
 	}
 	for _, other := range s.others {

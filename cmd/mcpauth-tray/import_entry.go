@@ -56,6 +56,9 @@ func pathOf(address string) string {
 const whyLocal = "its address is on this computer; with --name it is imported all the same"
 
 func remoteURL(t *translation, o *option, values []string) error {
+	if ref := variableRef.FindString(values[0]); ref != "" {
+		return fmt.Errorf("its URL has the variable %s in it, which is not known here", ref)
+	}
 	u, err := url.Parse(values[0])
 	if err != nil {
 		return errors.New("it is not a URL")
@@ -132,9 +135,6 @@ func translateReach(entry map[string]any) (*translation, error) {
 			t.remark(key, true, "no counterpart is known")
 		}
 	})
-	if err == nil && strings.Contains(t.target(), "${") {
-		err = fmt.Errorf("its URL has the variable %s in it, which is not known here", variableRef.FindString(t.target()))
-	}
 	if err != nil {
 		return nil, err
 	}

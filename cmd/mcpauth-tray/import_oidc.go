@@ -33,7 +33,7 @@ func authful() *system {
 			{name: "--no-banner", takes: noValue, idle: true, doc: "nothing to turn off: there is no banner"},
 			{name: "--silent", takes: noValue, idle: true, doc: "not a matter of one profile: `settings.log_level: error`"},
 			{name: "--debug", also: []string{"MCP_PROXY_DEBUG"}, takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
-			pythonCA(), httpsProxy(),
+			pythonCA(), httpsProxy(), noProxy(),
 		},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
 
@@ -19,6 +18,7 @@ type system struct {
 	title    string   // in the documentation
 	programs []string // what its command is called
 	command  string   // the subcommand that counts; empty: none
+	below    []string // subcommands of that one, which are something else
 	options  []option
 	operands []operand
 	finish   func(t *translation) // puts together what several options say
@@ -101,9 +101,9 @@ type translation struct {
 	debug   bool
 	ended   bool
 
-	profile string                // it becomes
-	there   bool                  // profiles.yaml has that already
-	entries []clientconfig.Server // it was found in
+	profile string  // it becomes
+	there   bool    // profiles.yaml has that already
+	entries []entry // it was found in
 }
 
 // hidden is a secret that has to be put into a file.
@@ -204,7 +204,10 @@ func keepsReferences(o *option) bool {
 func (t *translation) hide(o *option, key, value string) error {
 	base := strings.TrimSuffix(key, "_file")
 	if m := variableRef.FindStringSubmatch(value); !t.literal && m != nil {
-		if m[0] != value || !variableName.MatchString(m[1]) {
+		if m[0] == value && !variableName.MatchString(m[1]) {
+			return errors.New("the client asks for it or reads it elsewhere; store it in a file and name that in " + key)
+		}
+		if m[0] != value {
 			return errors.New("a variable is only a part of the secret; store the whole in a file and name that in " + key)
 		}
 		t.set(o, base+"_env", m[1])

@@ -56,7 +56,7 @@ func mcpRemote() *system {
 			{name: "--disable-cookies", takes: noValue, idle: true, doc: "nothing to set: cookies are not kept"},
 			{name: "--debug", takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
 			{name: "--silent", takes: noValue, idle: true, doc: "not a matter of one profile: `settings.log_level: error`"},
-			nodeCA(), httpsProxy(),
+			nodeCA(), httpsProxy(), noProxy(),
 			{name: "MCP_REMOTE_CONFIG_DIR", idle: true, doc: "nothing to set: its sign-ins are not taken over; sign in once", example: []string{"/tmp/x"}},
 		},
 	}
@@ -141,7 +141,7 @@ func headerLines(text string, found func(name, value string)) {
 	}
 }
 
-// nodeCA, pythonCA and httpsProxy are variables by which the programs themselves are told.
+// nodeCA, pythonCA, httpsProxy and noProxy are variables by which the programs themselves are told.
 
 func nodeCA() option {
 	return option{name: "NODE_EXTRA_CA_CERTS", key: "tls.ca_file", how: filePath, example: []string{"/etc/ca.pem"}}
@@ -154,6 +154,10 @@ func pythonCA() option {
 func httpsProxy() option {
 	return option{name: "HTTPS_PROXY", also: []string{"https_proxy"}, key: "proxy_url", how: proxyAddress,
 		doc: "not one with a password; the variable counts for the app, too", example: []string{"http://proxy.example.com:3128"}}
+}
+
+func noProxy() option {
+	return option{name: "NO_PROXY", also: []string{"no_proxy"}, idle: true, doc: "nothing to set: the variable counts for the app, too", example: []string{"localhost"}}
 }
 
 func proxyAddress(t *translation, o *option, values []string) error {
@@ -304,7 +308,7 @@ func mcpProxy() *system {
 			{name: "--stateless", also: []string{"--no-stateless"}, takes: noValue, doc: onlyStdio},
 			{name: "--log-level", key: "settings.log_level", how: wantDebug, doc: debugDoc, example: []string{"DEBUG"}},
 			{name: "--debug", takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
-			pythonCA(), httpsProxy(),
+			pythonCA(), httpsProxy(), noProxy(),
 			{name: "--no-debug", takes: noValue, idle: true, doc: "nothing to turn off"},
 		},
 		finish: finishGateway,

@@ -18,7 +18,8 @@ import (
 
 // swapEntries has the entries that profiles were made of use the profiles.
 func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
-	if err := takenUp(c, all); err != nil {
+	running, err := takenUp(c, all)
+	if err != nil {
 		return err
 	}
 	s, err := openSession(c)
@@ -32,7 +33,7 @@ func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
 		if err != nil {
 			return err
 		}
-		ours, err := s.entry(p, portChosen)
+		ours, err := s.lasting(c.Context(), p, running)
 		if err != nil {
 			return err
 		}
@@ -77,19 +78,19 @@ func intoTask(tasks []clientconfig.Task, file string, e clientconfig.Entry, forc
 const takeUpTime = 10 * time.Second
 
 // takenUp has a running app serve new profiles, so that they have their ports.
-func takenUp(c *cobra.Command, all []*translation) error {
+func takenUp(c *cobra.Command, all []*translation) (running bool, err error) {
 	app, err := dialApp(c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), takeUpTime)
 	defer cancel()
 	err = app.Do(ctx, supervisor.Action{Verb: supervisor.Reload})
 	if errors.Is(err, control.ErrNotRunning) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	for s := range app.Watch(ctx) {
 		served := func(t *translation) bool {
@@ -97,10 +98,29 @@ func takenUp(c *cobra.Command, all []*translation) error {
 			return row != nil && row.URL != ""
 		}
 		if !slices.ContainsFunc(all, func(t *translation) bool { return !served(t) }) {
-			return nil
+			break
 		}
 	}
-	return nil // entry says which has no port
+	return true, nil
+}
+
+// lasting is a profile as clients are to see it. A running app has the say about its port,
+// and writes it down a moment after it serves the profile.
+func (s *session) lasting(ctx context.Context, p profile.Profile, running bool) (clientconfig.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for running && p.Listen == "" {
+		entry, err := s.entry(p, portKnown)
+		if err != nil || entry.URL != "" {
+			return entry, err
+		}
+		select {
+		case <-ctx.Done():
+			running = false
+		case <-time.After(saveAfter):
+		}
+	}
+	return s.entry(p, portChosen)
 }
 
 // afterSwap says what is left to do, for the entries that use our profiles now.
@@ -114,7 +134,7 @@ func (s *session) afterSwap(c *cobra.Command, all []*translation, ids []string) 
 		}
 		swapped := false
 		for _, t := range all {
-			if slices.ContainsFunc(entries, func(e entry) bool { return e.Profile == t.profile }) {
+			if slices.ContainsFunc(entries, func(e clientconfig.Server) bool { return e.Profile == t.profile }) {
 				used[t.profile], swapped = true, true
 			}
 		}
