@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +61,7 @@ backed up first, and mcpauth-tray clients undo takes the change back.`,
 	f.BoolVar(&o.write, "write", false, "write the profile into profiles.yaml")
 	f.BoolVar(&o.swap, "swap", false, "write the profiles, and have the clients' entries use them")
 	f.StringSliceVar(&o.clients, "client", nil, "the config of this `CLIENT` alone (repeatable)")
-	f.StringVar(&o.name, "name", "", "the profile's `NAME`; of several entries, the one to import")
+	f.StringVar(&o.name, "name", "", "the profile's `NAME`; of several entries, and in clients' configs, the one to import")
 	f.StringVar(&o.from, "from", "", "whose variables they are: authful-mcp-proxy or mcp-oauth-proxy")
 	f.BoolVar(&o.mapping, "mapping", false, "print how every option of these programs is taken over")
 	f.BoolVarP(&o.yes, "yes", "y", false, "with --swap: do not ask")
@@ -92,6 +91,10 @@ func runImport(c *cobra.Command, args []string, o importOptions) error {
 	if o.swap || len(o.clients) > 0 {
 		return usagef("--swap and --client are about the clients' configs, and go without another source")
 	}
+	return importSource(c, args, o)
+}
+
+func importSource(c *cobra.Command, args []string, o importOptions) error {
 	all, others, err := readSource(c, args, o.from)
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
@@ -108,24 +111,21 @@ func runImport(c *cobra.Command, args []string, o importOptions) error {
 	if all, err = entryNamed(all, o.name); err != nil {
 		return err
 	}
-	taken := all[:0]
-	for _, t := range all {
-		err := f.take(t, o.name)
-		if wrong := (*profile.DraftError)(nil); errors.As(err, &wrong) {
-			t.sayRemarks(c.ErrOrStderr())
-			if len(all) == 1 {
-				return fmt.Errorf("cannot import: %w", wrong)
-			}
-			fmt.Fprintf(c.ErrOrStderr(), "%s: left out: %s\n", t.ownName(), printable(wrong.Error()))
-			continue
+	alone := len(all) == 1
+	all, err = f.takeAll(c.ErrOrStderr(), all, o.name, func(t *translation, wrong error) error {
+		if alone {
+			return fmt.Errorf("cannot import: %w", wrong)
 		}
-		if err != nil {
-			return err
-		}
-		t.say(c.ErrOrStderr())
-		taken = append(taken, t)
+		fmt.Fprintf(c.ErrOrStderr(), "%s: left out: %s\n", t.ownName(), printable(wrong.Error()))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	if err := f.finishImport(c, taken, o.write); err != nil {
+	for _, t := range all {
+		t.say(c.ErrOrStderr())
+	}
+	if err := f.finishImport(c, all, o.write); err != nil {
 		return err
 	}
 	switch {
@@ -171,7 +171,7 @@ func lostCount(all []*translation) int {
 	n := 0
 	for _, t := range all {
 		for _, r := range t.remarks {
-			if r.lost {
+			if r.lost && !t.there {
 				n++
 			}
 		}
@@ -184,42 +184,15 @@ func entryNamed(all []*translation, name string) ([]*translation, error) {
 	if len(all) == 1 || name == "" {
 		return all, nil
 	}
-	found := slices.DeleteFunc(slices.Clone(all), func(t *translation) bool {
-		return t.name != name && !slices.ContainsFunc(t.entries, func(s entry) bool { return s.Name == name })
-	})
-	switch len(found) {
-	case 0:
-		return nil, usagef("there is no entry %q among those that can be imported", name)
-	case 1:
-		return found, nil
+	i := slices.IndexFunc(all, func(t *translation) bool { return t.name == name })
+	if i < 0 {
+		return nil, noEntry(name)
 	}
-	return nil, usagef("there are %d entries %q that differ; choose one with --client", len(found), name)
+	return all[i : i+1], nil
 }
 
-// take decides which profile a translation becomes: one that says the same already, or a
-// new one. A name that nobody asked for avoids those that are taken.
-func (f *profilesFile) take(t *translation, asked string) error {
-	t.end()
-	if there, err := f.same(t, asked); err != nil || there {
-		return err
-	}
-	name := asked
-	if name == "" {
-		name = t.ownName()
-	}
-	base := name
-	for i := 2; asked == "" && (t.system.name != thv().name || t.name == "") && f.has(name); i++ {
-		name = fmt.Sprintf("%s-%d", strings.TrimRight(base[:min(len(base), 21)], "-"), i)
-	}
-	t.nameFiles(name)
-	t.profile = name
-	if err := f.insert(name, t.draft); err != nil {
-		return err
-	}
-	for _, h := range t.secrets {
-		f.hide(t.file(h), h.value)
-	}
-	return nil
+func noEntry(name string) error {
+	return usagef("there is no entry %q among those that can be imported", name)
 }
 
 func (t *translation) sayRemarks(w io.Writer) {

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
-	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
 
 // entry is one server in a client's config.
@@ -46,19 +45,16 @@ func importClients(c *cobra.Command, o importOptions) error {
 	for _, err := range found.failed {
 		fmt.Fprintln(c.ErrOrStderr(), printable("note: "+err.Error()))
 	}
-	if found.all, err = entryNamed(found.all, o.name); err != nil {
-		return err
-	}
 	f, err := openProfiles(c, o.write || o.swap)
 	if err != nil {
 		return err
 	}
 	defer f.close()
-	asked := ""
-	if len(found.all) == 1 && found.all[0].name != o.name && !hasEntry(found.all[0], o.name) {
-		asked = o.name
-	}
-	if err := found.take(c.ErrOrStderr(), f, asked); err != nil {
+	found.all, err = f.takeAll(c.ErrOrStderr(), found.all, "", func(t *translation, wrong error) error {
+		found.others = append(found.others, foundOther{t.entries[0], wrong})
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	if err := found.show(c); err != nil || len(found.all) == 0 {
@@ -78,30 +74,8 @@ func importClients(c *cobra.Command, o importOptions) error {
 	return nil
 }
 
-// take makes profiles of what was found. One that cannot be a profile is left out.
-func (s *survey) take(said io.Writer, f *profilesFile, asked string) error {
-	kept := s.all[:0]
-	for _, t := range s.all {
-		err := f.take(t, asked)
-		if wrong := (*profile.DraftError)(nil); errors.As(err, &wrong) {
-			t.sayRemarks(said)
-			s.others = append(s.others, foundOther{t.entries[0], wrong})
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		kept = append(kept, t)
-	}
-	s.all = kept
-	return nil
-}
-
-func hasEntry(t *translation, name string) bool {
-	return slices.ContainsFunc(t.entries, func(e entry) bool { return e.Name == name })
-}
-
-// surveyClients reads the configs of clients, of all when none are named.
+// surveyClients reads the configs of clients, of all when none are named. asked is the
+// name of the entry that a person wants, empty for all.
 func surveyClients(c *cobra.Command, ids []string, asked string) (*survey, error) {
 	s, err := sessionWithout(c)
 	if err != nil {
@@ -112,7 +86,10 @@ func surveyClients(c *cobra.Command, ids []string, asked string) (*survey, error
 		ids = clientIDs(func(c *clientconfig.Client) bool { return !c.ByHand && !c.OwnFile })
 	}
 	found := &survey{}
-	for _, id := range ids {
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			continue
+		}
 		entries, err := s.editor.Servers(id)
 		if errors.Is(err, clientconfig.ErrUnknownClient) || named && err != nil {
 			return nil, clientError(err)
@@ -121,15 +98,20 @@ func surveyClients(c *cobra.Command, ids []string, asked string) (*survey, error
 			found.failed = append(found.failed, err)
 		}
 		for _, e := range entries {
-			found.add(entry{Server: e}, asked)
+			if asked == "" || e.Name == asked {
+				found.add(entry{Server: e}, asked != "")
+			}
 		}
+	}
+	if asked != "" && len(found.all)+len(found.others) == 0 {
+		return nil, noEntry(asked)
 	}
 	return found, nil
 }
 
 // add translates an entry, or joins it to one that says the same in another file.
-// asked is the name of the one that a person wants, empty for none.
-func (s *survey) add(e entry, asked string) {
+// asked says that a person wants this one.
+func (s *survey) add(e entry, asked bool) {
 	if e.Profile != "" {
 		return
 	}
@@ -138,7 +120,7 @@ func (s *survey) add(e entry, asked string) {
 	case errors.Is(err, errLocalProgram), err == nil && t.target() == "" && len(t.remarks) == 0:
 		s.programs++
 		return
-	case err == nil && t.local && e.Name != asked:
+	case err == nil && t.local && !asked:
 		s.others = append(s.others, foundOther{e, errors.New(whyLocal)})
 		return
 	case err != nil:

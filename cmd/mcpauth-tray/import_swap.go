@@ -38,15 +38,17 @@ func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
 			return err
 		}
 		for _, e := range t.entries {
+			id := e.Client.ID
 			ours.Name, ours.Over, ours.Bridge = e.Name, e.Mark, t.bridge
-			if e.Err != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "%s: %s: not swapped: %s\n", e.Client.ID, printable(e.Name), printable(e.Err.Error()))
+			changed, why := intoTask(tasks[id], e, ours, o.force)
+			if why != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "%s: %s: not swapped: %s\n", id, printable(e.Name), printable(why.Error()))
 				continue
 			}
-			if !slices.Contains(ids, e.Client.ID) {
-				ids = append(ids, e.Client.ID)
+			tasks[id] = changed
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
 			}
-			tasks[e.Client.ID] = intoTask(tasks[e.Client.ID], e.File, ours, o.force)
 		}
 	}
 	err = s.all(c, ids, func(s *session, id string) error {
@@ -63,19 +65,26 @@ func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
 	return errors.Join(err, s.afterSwap(c, all, ids))
 }
 
-// intoTask puts an entry into the task of its file.
-func intoTask(tasks []clientconfig.Task, file string, e clientconfig.Entry, force bool) []clientconfig.Task {
-	for i := range tasks {
-		if tasks[i].File == file {
-			tasks[i].Set = append(tasks[i].Set, e)
-			return tasks
+// intoTask puts an entry into the task of its file, or says why not.
+func intoTask(tasks []clientconfig.Task, e entry, ours clientconfig.Entry, force bool) ([]clientconfig.Task, error) {
+	if e.Err != nil {
+		return nil, e.Err
+	}
+	i := slices.IndexFunc(tasks, func(t clientconfig.Task) bool { return t.File == e.File })
+	if i < 0 {
+		return append(tasks, clientconfig.Task{File: e.File, Set: []clientconfig.Entry{ours}, Force: force}), nil
+	}
+	for _, other := range tasks[i].Set {
+		if other.Profile == ours.Profile {
+			return nil, fmt.Errorf("%q is the same server; take one of the two out", other.Name)
 		}
 	}
-	return append(tasks, clientconfig.Task{File: file, Set: []clientconfig.Entry{e}, Force: force})
+	tasks[i].Set = append(tasks[i].Set, ours)
+	return tasks, nil
 }
 
 // takeUpTime is how long a running app may take to serve new profiles.
-const takeUpTime = 10 * time.Second
+const takeUpTime = 5 * time.Second
 
 // takenUp has a running app serve new profiles, so that they have their ports.
 func takenUp(c *cobra.Command, all []*translation) (running bool, err error) {

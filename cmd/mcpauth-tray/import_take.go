@@ -1,14 +1,67 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
+
+// takeAll makes profiles of translations. Those that cannot be one are handed to wrong
+// and left out.
+func (f *profilesFile) takeAll(said io.Writer, all []*translation, asked string, wrong func(*translation, error) error) ([]*translation, error) {
+	var taken []*translation
+	for _, t := range all {
+		err := f.take(t, asked)
+		if bad := (*profile.DraftError)(nil); errors.As(err, &bad) {
+			t.sayRemarks(said)
+			if err := wrong(t, bad); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, t)
+	}
+	return taken, nil
+}
+
+// take decides which profile a translation becomes: one that says the same already, or a
+// new one. A name that nobody asked for avoids those that are taken.
+func (f *profilesFile) take(t *translation, asked string) error {
+	t.end()
+	if there, err := f.same(t, asked); err != nil || there {
+		return err
+	}
+	name := asked
+	if name == "" {
+		name = t.ownName()
+	}
+	asks := asked != "" || t.system.name == thv().name && t.name != "" // with its SERVER_NAME
+	base := name
+	for i := 2; !asks && f.has(name); i++ {
+		name = fmt.Sprintf("%s-%d", strings.TrimRight(base[:min(len(base), 21)], "-"), i)
+	}
+	t.nameFiles(name)
+	t.profile = name
+	if err := f.insert(name, t.draft); err != nil {
+		return err
+	}
+	for _, h := range t.secrets {
+		f.hide(t.file(h), h.value)
+	}
+	return nil
+}
 
 // same finds a profile that reaches the server as the translation does, of the name asked
 // for if there is one. What a profile says of this computer's side does not count.
@@ -65,7 +118,7 @@ func (t *translation) secretInQuery() string {
 	if err != nil {
 		return ""
 	}
-	for name := range u.Query() {
+	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
 		if secretHeader.MatchString(name) {
 			return name
 		}
