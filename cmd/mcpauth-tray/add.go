@@ -92,7 +92,13 @@ and their URL. Secrets are named by the file, variable or keyring item they are 
 				return err
 			}
 			defer f.close()
-			err = writeProfiles(c, f, map[string]profile.Draft{args[0]: t.draft}, []string{args[0]}, !show)
+			err = f.insert(args[0], t.draft)
+			if err == nil {
+				err = writeProfiles(c, f, []profile.Draft{t.draft}, !show)
+			}
+			if err == nil && !show {
+				takesUp(c)
+			}
 			if wrong := (*profile.DraftError)(nil); errors.As(err, &wrong) {
 				return usageError{error: wrong}
 			}
@@ -179,39 +185,36 @@ func (t *translation) lost() error {
 	return errors.New(strings.Join(said, "; "))
 }
 
-// writeProfiles shows profiles and, with write, writes them. Nothing is shown of a profile
-// that is wrong.
-func writeProfiles(c *cobra.Command, f *profilesFile, drafts map[string]profile.Draft, names []string, write bool) error {
-	var shown strings.Builder
-	for i, name := range names {
-		if err := f.insert(name, drafts[name]); err != nil {
-			return err
-		}
-		text, err := drafts[name].Text(name)
+// writeProfiles shows the profiles that were added and, with write, writes them. shown are
+// their drafts as they may be seen.
+func writeProfiles(c *cobra.Command, f *profilesFile, shown []profile.Draft, write bool) error {
+	var whole strings.Builder
+	for i, in := range f.added {
+		text, err := shown[i].Text(in.name)
 		if err != nil {
 			return err
 		}
 		if i > 0 {
 			_, text, _ = strings.Cut(text, "\n")
 		}
-		shown.WriteString(text)
-	}
-	for _, in := range f.added {
+		whole.WriteString(text)
 		writeComplaints(c.ErrOrStderr(), in.Warnings)
 	}
-	if write {
+	if write && len(f.added) > 0 {
 		if err := f.save(); err != nil {
 			return err
 		}
 	}
-	if _, err := io.WriteString(c.OutOrStdout(), shown.String()); err != nil {
+	if _, err := io.WriteString(c.OutOrStdout(), whole.String()); err != nil || !write {
 		return err
 	}
-	if write {
-		for i, in := range f.added {
-			fmt.Fprintf(c.ErrOrStderr(), "Wrote profile %s into %s, line %d.\n", names[i], f.Profiles, in.Line)
-		}
-		fmt.Fprintln(c.ErrOrStderr(), "A running app takes it up by itself; mcpauth-tray status shows the address for your clients.")
+	for _, in := range f.added {
+		fmt.Fprintf(c.ErrOrStderr(), "Wrote profile %s into %s, line %d.\n", in.name, f.Profiles, in.Line)
 	}
 	return nil
+}
+
+// takesUp says what becomes of a profile that was written.
+func takesUp(c *cobra.Command) {
+	fmt.Fprintln(c.ErrOrStderr(), "A running app takes it up by itself; mcpauth-tray status shows the address for your clients.")
 }

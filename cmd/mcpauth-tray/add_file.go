@@ -22,9 +22,9 @@ type profilesFile struct {
 	paths
 	before []byte // what is on the disk; nil: no file
 	text   []byte
-	schema bool                 // to be written beside the first file
-	beside map[string]string    // secrets to be written beside it: name → value
-	added  []*profile.Insertion // what save is going to write
+	schema bool              // to be written beside the first file
+	beside map[string]string // secrets to be written beside it: name → value
+	added  []added           // what save is going to write
 	close  func()
 }
 
@@ -76,8 +76,14 @@ func (f *profilesFile) insert(name string, d profile.Draft) error {
 		return err
 	}
 	f.text = in.Text
-	f.added = append(f.added, in)
+	f.added = append(f.added, added{in, name})
 	return nil
+}
+
+// added is a profile that the file is going to have.
+type added struct {
+	*profile.Insertion
+	name string
 }
 
 // has reports whether there is a profile of that name.

@@ -185,6 +185,12 @@ func (s *session) write(c *cobra.Command, id string, named bool, f clientFlags) 
 	if err != nil {
 		return err
 	}
+	return s.carryOut(c, id, t, f.yes)
+}
+
+// carryOut writes, on a terminal after it was shown and agreed to, and once the client has
+// ended that would overwrite it.
+func (s *session) carryOut(c *cobra.Command, id string, t clientconfig.Task, yes bool) error {
 	if !onTerminal(c.InOrStdin()) {
 		return s.writeNow(c, id, t)
 	}
@@ -192,7 +198,7 @@ func (s *session) write(c *cobra.Command, id string, named bool, f clientFlags) 
 	if err != nil {
 		return clientError(err)
 	}
-	if !f.force && slices.ContainsFunc(plans, func(p *clientconfig.Plan) bool { return p.Running && p.Writes() }) {
+	if !t.Force && slices.ContainsFunc(plans, func(p *clientconfig.Plan) bool { return p.Running && p.Writes() }) {
 		if err := s.awaitQuit(c, id); err != nil {
 			return err
 		}
@@ -200,7 +206,7 @@ func (s *session) write(c *cobra.Command, id string, named bool, f clientFlags) 
 			return err
 		}
 	}
-	if f.yes {
+	if yes {
 		return s.writeNow(c, id, t)
 	}
 	return confirmed(c, s.editor, plans, bufio.NewReader(c.InOrStdin()))

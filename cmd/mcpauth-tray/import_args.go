@@ -13,6 +13,11 @@ import (
 
 // systems are the programs whose configuration can be imported.
 func systems() []*system {
+	return append(programs(), ownURL())
+}
+
+// programs are those of them that are commands.
+func programs() []*system {
 	return []*system{thv(), authful(), oauthProxy(), mcpRemote(), supergateway(), mcpProxy()}
 }
 
@@ -20,7 +25,7 @@ var errNothingKnown = errors.New("nothing in it can be imported")
 
 // parseSource translates whatever a person has: a command line, a file of variables, or
 // a client's configuration. from names the system when the text cannot tell; empty: none.
-func parseSource(text, from string) ([]*translation, []string, error) {
+func parseSource(text, from string) ([]*translation, []leftOut, error) {
 	switch trimmed := strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")); {
 	case trimmed == "":
 		return nil, nil, errors.New("there is nothing to import")
@@ -35,7 +40,7 @@ func parseSource(text, from string) ([]*translation, []string, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		t, err := translateCommand(fields, nil)
+		t, err := translateCommand(fields, nil, true)
 		return []*translation{t}, nil, err
 	}
 }
@@ -96,10 +101,10 @@ func unquoted(s string) string {
 func translateVariables(vars map[string]string, from string) (*translation, error) {
 	var best *system
 	most, tie := 0, false
-	for _, s := range systems() {
+	for _, s := range programs() {
 		known := 0
 		for name := range vars {
-			if s.find(name) != nil {
+			if o := s.find(name); o != nil && !slices.Contains([]string{"tls.ca_file", "proxy_url", ""}, o.key) { // which any may have
 				known++
 			}
 		}
@@ -121,6 +126,7 @@ func translateVariables(vars map[string]string, from string) (*translation, erro
 	t := newTranslation(best)
 	t.env = vars
 	t.variables(true)
+	t.end()
 	return t, nil
 }
 
@@ -130,11 +136,13 @@ func (t *translation) variables(whole bool) {
 	for _, name := range slices.Sorted(maps.Keys(t.env)) {
 		switch o := t.system.find(name); {
 		case o != nil && o.takes == noValue:
+			t.used[name] = true
 			if on := strings.ToLower(t.env[name]); slices.Contains([]string{"1", "true", "yes", "on"}, on) {
 				t.apply(o, nil)
 			}
 		case o != nil && t.env[name] != "":
 			t.apply(o, []string{t.env[name]})
+			t.used[name] = true
 		case o == nil && whole:
 			t.remark(name, true, "unknown: %s has no such variable", t.system.name)
 		}
@@ -152,7 +160,7 @@ var programSuffixes = regexp.MustCompile(`(\.(exe|cmd|bat|[cm]?js|py))$|(@|==|:)
 
 // commandIn finds the known program, behind launchers such as npx -y and docker run.
 func commandIn(fields []string) *foundCommand {
-	all := systems()
+	all := programs()
 	for i, word := range fields {
 		if envAssignment.MatchString(word) || strings.HasPrefix(word, "-") || isURL(word) && !strings.HasPrefix(word, "git+") {
 			continue
@@ -175,19 +183,17 @@ func commandIn(fields []string) *foundCommand {
 	return nil
 }
 
-// translateCommand translates a command line; env are variables it is run with.
-func translateCommand(fields []string, env map[string]string) (*translation, error) {
+// translateCommand translates a command line; env are variables it is run with. shell says
+// that variables in it are filled in before the program sees it.
+func translateCommand(fields []string, env map[string]string, shell bool) (*translation, error) {
 	c := commandIn(fields)
 	if c == nil {
 		return nil, fmt.Errorf("%w: no program in it is known; those are %s", errNothingKnown, knownPrograms())
 	}
 	t := newTranslation(c.system)
+	t.shell = shell
 	maps.Copy(t.env, env)
-	for _, word := range fields[:c.at] {
-		if m := envAssignment.FindStringSubmatch(word); m != nil {
-			t.env[m[1]] = m[2]
-		}
-	}
+	t.launcher(fields[:c.at])
 	args := fields[c.at+1:]
 	if len(args) > 0 && commandIn(args[:1]) != nil { // npx -p mcp-remote mcp-remote
 		args = args[1:]
@@ -197,15 +203,21 @@ func translateCommand(fields []string, env map[string]string) (*translation, err
 			return nil, fmt.Errorf("%w: of %s only %q can be imported", errNothingKnown, s.name, s.name+" "+s.command)
 		}
 		args = args[1:]
+		if len(args) > 0 && slices.Contains(s.below, args[0]) {
+			return nil, fmt.Errorf("%w: %q is another command than %q", errNothingKnown, strings.Join([]string{s.name, s.command, args[0]}, " "), s.name+" "+s.command)
+		}
 	}
+	t.args = args
 	t.variables(false)
 	t.arguments(args)
+	t.end()
+	t.leftovers()
 	return t, nil
 }
 
 func knownPrograms() string {
 	var names []string
-	for _, s := range systems() {
+	for _, s := range programs() {
 		names = append(names, strings.TrimSpace(s.name+" "+s.command))
 	}
 	return strings.Join(names, ", ")

@@ -180,6 +180,15 @@ var secretHeader = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password
 // header adds a header. A bearer token becomes the profile's own; values that look like
 // secrets go into files.
 func (t *translation) header(o *option, name, value string) error {
+	return t.addHeader(o, name, value, false)
+}
+
+// secretHeader is header for a value that is a secret whatever the name says.
+func (t *translation) secretHeader(o *option, name, value string) error {
+	return t.addHeader(o, name, value, true)
+}
+
+func (t *translation) addHeader(o *option, name, value string, secret bool) error {
 	if strings.EqualFold(name, "Authorization") {
 		if scheme, token, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
 			return bearerToken(t, o, []string{strings.TrimSpace(token)})
@@ -189,7 +198,7 @@ func (t *translation) header(o *option, name, value string) error {
 	switch {
 	case !t.literal && variableRef.MatchString(value):
 		return fmt.Errorf("its value is in a variable; store it in a file and name that in headers.set_file: {%s: …}", name)
-	case secretHeader.MatchString(name):
+	case secret || secretHeader.MatchString(name):
 		t.put(o, "headers.set_file", name, "")
 		t.secrets = slices.DeleteFunc(t.secrets, func(h hidden) bool { return h.header == name })
 		t.secrets = append(t.secrets, hidden{"headers.set_file", name, value})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/tailscale/hujson"
@@ -12,47 +13,75 @@ import (
 
 // parseEntries finds the known programs in a client's configuration. others names entries
 // that start something else.
-func parseEntries(data []byte) (all []*translation, others []string, err error) {
-	data, err = hujson.Standardize(data)
+func parseEntries(data []byte) (all []*translation, others []leftOut, err error) {
+	tree, err := hujson.Parse(data)
 	if err != nil {
-		return nil, nil, errors.New("it looks like JSON, but is none")
+		return nil, nil, fmt.Errorf("it looks like JSON, but is none: %s", jsonProblem(err))
 	}
+	if name := twice(&tree); name != "" {
+		return nil, nil, fmt.Errorf("%q is there twice in one place of it, and programs differ about which counts; remove one", name)
+	}
+	tree.Standardize()
 	var doc any
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := json.Unmarshal(tree.Pack(), &doc); err != nil {
 		return nil, nil, errors.New("it looks like JSON, but is none")
 	}
-	walkEntries("", doc, func(name string, fields []string, env map[string]string) {
-		t, err := translateCommand(fields, env)
+	walkEntries("", doc, func(name string, entry map[string]any) {
+		t, err := translateEntry(name, entry)
 		if err != nil {
-			others = append(others, name)
+			others = append(others, leftOut{name, err.Error()})
 			return
 		}
-		t.name = slug(name)
 		all = append(all, t)
 	})
+	if len(all) == 0 && len(others) == 1 {
+		return nil, nil, fmt.Errorf("%w: %s", errNothingKnown, others[0].why)
+	}
 	if len(all) == 0 {
-		return nil, nil, fmt.Errorf("%w: no entry starts a program that is known; those are %s", errNothingKnown, knownPrograms())
+		return nil, nil, fmt.Errorf("%w: no entry has the URL of a remote server or starts a program that is known; those are %s", errNothingKnown, knownPrograms())
 	}
 	return all, others, nil
 }
 
-// walkEntries calls found for each object that starts a program.
-func walkEntries(name string, v any, found func(name string, fields []string, env map[string]string)) {
+var jsonPlace = regexp.MustCompile(`line \d+, column \d+`)
+
+// jsonProblem says where JSON is wrong, and not what is there.
+func jsonProblem(err error) string {
+	if place := jsonPlace.FindString(err.Error()); place != "" {
+		return "see " + place
+	}
+	return "it ends too early"
+}
+
+// twice finds a key that an object has twice.
+func twice(tree *hujson.Value) (name string) {
+	for v := range tree.All() {
+		o, _ := v.Value.(*hujson.Object)
+		if o == nil {
+			continue
+		}
+		seen := map[string]bool{}
+		for _, m := range o.Members {
+			key := m.Name.Value.(hujson.Literal).String()
+			if seen[key] {
+				return printable(key)
+			}
+			seen[key] = true
+		}
+	}
+	return ""
+}
+
+// walkEntries calls found for each object that says how a server is reached.
+func walkEntries(name string, v any, found func(name string, entry map[string]any)) {
 	switch v := v.(type) {
 	case []any:
 		for _, item := range v {
 			walkEntries(name, item, found)
 		}
 	case map[string]any:
-		if fields := append(jsonTexts(v["command"]), jsonTexts(v["args"])...); v["command"] != nil && len(fields) > 0 {
-			env := map[string]string{}
-			for _, key := range []string{"env", "environment"} {
-				in, _ := v[key].(map[string]any)
-				for name, value := range in {
-					env[name], _ = value.(string)
-				}
-			}
-			found(name, fields, env)
+		if v["command"] != nil && len(entryCommand(v)) > 0 || entryURL(v) != "" {
+			found(name, v)
 			return
 		}
 		for _, key := range slices.Sorted(maps.Keys(v)) {

@@ -33,6 +33,7 @@ func authful() *system {
 			{name: "--no-banner", takes: noValue, idle: true, doc: "nothing to turn off: there is no banner"},
 			{name: "--silent", takes: noValue, idle: true, doc: "not a matter of one profile: `settings.log_level: error`"},
 			{name: "--debug", also: []string{"MCP_PROXY_DEBUG"}, takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
+			pythonCA(), httpsProxy(), noProxy(),
 		},
 	}
 }
@@ -90,7 +91,7 @@ func oauthProxy() *system {
 			{name: "MCP_UPSTREAM_PATH", key: "target", how: rememberedAs("path"), doc: "is put behind the URL", example: []string{"/mcp"}},
 			{name: "MCP_SPAWN_CMD", key: "spawn.command", how: listOf(" "), example: []string{"npx -y some-mcp-server"}},
 			{name: "MCP_SPAWN_PORT", key: "spawn.port", how: wholeNumber, example: []string{"8765"}},
-			{name: "PORT", key: "listen", how: rememberedAs("port"), doc: "on 127.0.0.1 only", example: []string{"8080"}},
+			{name: "PORT", key: "listen", how: rememberedAs("port"), doc: "on 127.0.0.1 only; of a container it is the published one", example: []string{"8080"}},
 			{name: "LOG_LEVEL", key: "settings.log_level", how: wantDebug, doc: debugDoc, example: []string{"debug"}},
 			{name: "RATE_LIMIT_RPM", key: "guard.rate_limit", how: wholeNumber, example: []string{"120"}},
 			{name: "CORS_ALLOW_ORIGINS", key: "guard.cors_origins", how: listOf(","), example: []string{"https://claude.ai"}},
@@ -105,6 +106,9 @@ func finishOAuthProxy(t *translation) {
 	t.draft["sign_in.method"] = profile.MethodNone
 	if target, ok := t.draft["target"].(string); ok && t.said["path"] != "" {
 		t.draft["target"] = strings.TrimRight(target, "/") + "/" + strings.TrimLeft(t.said["path"], "/")
+	}
+	if port := t.said["published"]; port != "" {
+		t.said["port"] = port
 	}
 	t.listenOn()
 }

@@ -18,6 +18,7 @@ type system struct {
 	title    string   // in the documentation
 	programs []string // what its command is called
 	command  string   // the subcommand that counts; empty: none
+	below    []string // subcommands of that one, which are something else
 	options  []option
 	operands []operand
 	finish   func(t *translation) // puts together what several options say
@@ -92,7 +93,17 @@ type translation struct {
 	remarks []remark
 	by      map[string]string // key → option that set it
 	said    map[string]string // what finish needs
+	args    []string          // of the command, as they stand in the configuration
+	shell   bool              // they went through a shell, so that variables in them are not as they were
+	used    map[string]bool   // variables that others refer to
+	bridge  bool              // clients are to use the bridge, because of the server's transport
+	local   bool              // the server is one of this computer
 	debug   bool
+	ended   bool
+
+	profile string  // it becomes
+	there   bool    // profiles.yaml has that already
+	entries []entry // it was found in
 }
 
 // hidden is a secret that has to be put into a file.
@@ -109,7 +120,8 @@ type remark struct {
 }
 
 func newTranslation(s *system) *translation {
-	return &translation{system: s, draft: profile.Draft{}, by: map[string]string{}, said: map[string]string{}, env: map[string]string{}}
+	return &translation{system: s, draft: profile.Draft{}, by: map[string]string{}, said: map[string]string{}, env: map[string]string{},
+		used: map[string]bool{}}
 }
 
 func (t *translation) remark(option string, lost bool, format string, args ...any) {
@@ -163,11 +175,17 @@ func (t *translation) fill(o *option, values []string) ([]string, error) {
 	filled, missing := make([]string, len(values)), ""
 	for i, v := range values {
 		filled[i] = variableRef.ReplaceAllStringFunc(v, func(ref string) string {
-			if value, ok := t.env[ref[2:len(ref)-1]]; ok {
-				return value
+			name := ref[2 : len(ref)-1]
+			t.used[name] = true
+			value, ok := t.env[name]
+			if !ok {
+				missing = ref
+				return ref
 			}
-			missing = ref
-			return ref
+			if other := variableRef.FindString(value); other != "" {
+				missing = other
+			}
+			return value
 		})
 	}
 	if missing != "" && !keepsReferences(o) {
@@ -186,7 +204,10 @@ func keepsReferences(o *option) bool {
 func (t *translation) hide(o *option, key, value string) error {
 	base := strings.TrimSuffix(key, "_file")
 	if m := variableRef.FindStringSubmatch(value); !t.literal && m != nil {
-		if m[0] != value || !variableName.MatchString(m[1]) {
+		if m[0] == value && !variableName.MatchString(m[1]) {
+			return errors.New("the client asks for it or reads it elsewhere; store it in a file and name that in " + key)
+		}
+		if m[0] != value {
 			return errors.New("a variable is only a part of the secret; store the whole in a file and name that in " + key)
 		}
 		t.set(o, base+"_env", m[1])
@@ -203,8 +224,12 @@ func (t *translation) hide(o *option, key, value string) error {
 	return nil
 }
 
-// done ends a translation: name is the profile's, empty for one made up from what is known.
-func (t *translation) done(name string) string {
+// end puts together what several options say, once.
+func (t *translation) end() {
+	if t.ended {
+		return
+	}
+	t.ended = true
 	if t.system.finish != nil {
 		t.system.finish(t)
 	}
@@ -213,15 +238,29 @@ func (t *translation) done(name string) string {
 			t.draft["sign_in.method"] = profile.MethodToken
 		}
 	}
+}
+
+// done ends a translation: name is the profile's, empty for one made up from what is known.
+func (t *translation) done(name string) string {
+	t.end()
 	if name == "" {
-		name = t.name
-	}
-	target, _ := t.draft["target"].(string)
-	if name == "" {
-		name = nameOf(target, "imported")
+		name = t.ownName()
 	}
 	t.nameFiles(name)
 	return name
+}
+
+func (t *translation) target() string {
+	target, _ := t.draft["target"].(string)
+	return target
+}
+
+// ownName is what a profile is called when nobody says.
+func (t *translation) ownName() string {
+	if t.name != "" {
+		return t.name
+	}
+	return nameOf(t.target(), "imported")
 }
 
 // nameFiles gives each secret a file of its own, after the profile and the key.

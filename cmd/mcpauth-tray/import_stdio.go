@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"net"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,16 +26,16 @@ func mcpRemote() *system {
 		options: []option{
 			{name: "URL", key: "target", example: []string{"https://mcp.example.com/mcp"}},
 			{name: "PORT", key: "sign_in.redirect_url", how: rememberedAs("callback port"), doc: "where the browser comes back to; with `--host` and `--callback-path`", example: []string{"9696"}},
-			{name: "--host", key: "sign_in.redirect_url", how: rememberedAs("callback host"), doc: "needs a port beside it", example: []string{"127.0.0.1"}},
-			{name: "--callback-path", key: "sign_in.redirect_url", how: rememberedAs("callback path"), doc: "needs a port beside it", example: []string{"/cb"}},
+			{name: "--host", key: "sign_in.redirect_url", how: rememberedAs("callback host"), doc: "with PORT or a static client; otherwise nothing to set, as the app registers its own address", example: []string{"127.0.0.1"}},
+			{name: "--callback-path", key: "sign_in.redirect_url", how: rememberedAs("callback path"), doc: "with PORT or a static client; otherwise nothing to set, as the app registers its own address", example: []string{"/cb"}},
 			{name: "--auth-success-url", idle: true, doc: "no counterpart: the sign-in ends on a page of our own", example: []string{"https://example.com/done"}},
 			{name: "--header", key: "headers", how: headerOf(":"), doc: "`headers.set`; a bearer token becomes `sign_in.token_file`, other secrets go into files, in `headers.set_file`", example: []string{"X-Team: blue"}},
-			{name: "--header-file", doc: "no counterpart: name one file for each header in `headers.set_file`", example: []string{"/secrets/headers"}},
+			{name: "--header-file", key: "headers.set_file", how: headerFile, doc: "read now: a bearer token becomes `sign_in.token_file`, each other header goes into a file of its own", example: []string{"testdata/headers.txt"}},
 			{name: "--allow-http", takes: noValue, doc: "no counterpart: without TLS only servers on this computer are reached"},
-			{name: "--transport", idle: true, doc: noTransport, example: []string{"sse-only"}},
+			{name: "--transport", idle: true, how: remoteTransport, doc: noTransport + "; with `sse-only` clients get the bridge", example: []string{"sse-only"}},
 			{name: "--protocol", idle: true, doc: "nothing to set: every version of the protocol goes through", example: []string{"auto"}},
 			{name: "--static-oauth-client-metadata", key: "sign_in.scopes", how: clientMetadata, doc: "`scope` is taken over", example: []string{`{"scope":"a b"}`}},
-			{name: "--static-oauth-client-info", key: "sign_in.client_id", how: clientInfo, doc: "`client_id`; `client_secret` goes into a file that only you can read", example: []string{`{"client_id":"me","client_secret":"hush4hush"}`}},
+			{name: "--static-oauth-client-info", key: "sign_in.client_id", how: clientInfo, doc: "`client_id`; `client_secret` goes into a file that only you can read; without PORT `sign_in.redirect_url` gets the port that mcp-remote derives from the URL, which is what is registered with the provider", example: []string{`{"client_id":"me","client_secret":"hush4hush"}`}},
 			{name: "--client-metadata-url", key: "sign_in.client_metadata_url", example: []string{"https://example.com/client.json"}},
 			{name: "--client-credentials", takes: noValue, key: "sign_in.method: client_credentials"},
 			{name: "--token-endpoint", key: "sign_in.method: client_credentials", how: forMachines("sign_in.token_url"), doc: "`sign_in.token_url`", example: []string{"https://auth.example.com/token"}},
@@ -54,32 +56,117 @@ func mcpRemote() *system {
 			{name: "--disable-cookies", takes: noValue, idle: true, doc: "nothing to set: cookies are not kept"},
 			{name: "--debug", takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
 			{name: "--silent", takes: noValue, idle: true, doc: "not a matter of one profile: `settings.log_level: error`"},
+			nodeCA(), httpsProxy(), noProxy(),
 			{name: "MCP_REMOTE_CONFIG_DIR", idle: true, doc: "nothing to set: its sign-ins are not taken over; sign in once", example: []string{"/tmp/x"}},
 		},
 	}
 }
 
 func finishRemote(t *translation) {
-	port := t.said["callback port"]
-	if port == "" {
+	finishURL(t)
+	port, static := t.said["callback port"], t.draft["sign_in.client_id"] != nil
+	if port == "" && !static {
 		for _, name := range []string{"callback host", "callback path"} {
 			if t.said[name] != "" {
-				t.remark(t.by[name], true, "not taken over: the port is missing; set sign_in.redirect_url to the address that is registered with the provider")
+				t.remark(t.by[name], false, "nothing to set: the app registers its own address with the provider")
 			}
-		}
-		if t.draft["sign_in.client_id"] != nil && t.said["callback host"] == "" && t.said["callback path"] == "" {
-			t.remark("--static-oauth-client-info", false, "register http://localhost:8666/callback with the provider, or set sign_in.redirect_url to what is registered")
 		}
 		return
 	}
+	const option = "--static-oauth-client-info"
+	if port == "" {
+		derived, ok := t.derivedPort()
+		if !ok {
+			t.remark(option, false, "set sign_in.redirect_url to the address that is registered with the provider, or register http://localhost:8666/callback there")
+			return
+		}
+		port = derived
+	}
 	host, path := t.said["callback host"], t.said["callback path"]
 	if host == "" {
-		host = "localhost"
+		host = remoteHost
 	}
-	if path == "" {
+	if !strings.HasPrefix(path, "/") { // it ignores others
 		path = "/oauth/callback"
 	}
-	t.draft["sign_in.redirect_url"] = "http://" + net.JoinHostPort(host, port) + path
+	if !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host) {
+		t.remark(t.by["callback host"], true, "not taken over: the browser has to come back to localhost, 127.0.0.1 or ::1; register http://localhost:8666/callback with the provider")
+		return
+	}
+	whole := "http://" + net.JoinHostPort(host, port) + path
+	t.draft["sign_in.redirect_url"] = whole
+	if static && t.said["callback port"] == "" {
+		t.remark(option, false, "the browser comes back to %s, as with mcp-remote; that is registered with the provider", whole)
+	}
+}
+
+func remoteTransport(t *translation, o *option, values []string) error {
+	if values[0] != "sse-only" {
+		t.remark(o.name, false, "%s", noTransport)
+		return nil
+	}
+	t.bridge = true
+	t.remark(o.name, false, "its server speaks HTTP+SSE; clients get the bridge, which knows that")
+	return nil
+}
+
+// headerFile reads a file of headers, one "Name: value" a line. Their values are secrets,
+// which is why they are in a file.
+func headerFile(t *translation, o *option, values []string) error {
+	text, err := textFile(values[0])
+	if err != nil {
+		return err
+	}
+	headerLines(text, func(name, value string) {
+		filled, failed := t.fill(&option{key: "headers"}, []string{value})
+		if failed == nil {
+			failed = t.secretHeader(o, name, strings.TrimSpace(filled[0]))
+		}
+		if failed != nil {
+			t.remark(o.name, true, "%s is not taken over: %v", name, failed)
+		}
+	})
+	return nil
+}
+
+var headerShape = regexp.MustCompile(`^([A-Za-z0-9_-]+):\s*(.*)$`)
+
+// headerLines calls found for each header of a text; # begins a comment.
+func headerLines(text string, found func(name, value string)) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if m := headerShape.FindStringSubmatch(line); m != nil && line[0] != '#' {
+			found(m[1], m[2])
+		}
+	}
+}
+
+// nodeCA, pythonCA, httpsProxy and noProxy are variables by which the programs themselves are told.
+
+func nodeCA() option {
+	return option{name: "NODE_EXTRA_CA_CERTS", key: "tls.ca_file", how: filePath, example: []string{"/etc/ca.pem"}}
+}
+
+func pythonCA() option {
+	return option{name: "SSL_CERT_FILE", also: []string{"REQUESTS_CA_BUNDLE"}, key: "tls.ca_file", how: filePath, example: []string{"/etc/ca.pem"}}
+}
+
+func httpsProxy() option {
+	return option{name: "HTTPS_PROXY", also: []string{"https_proxy"}, key: "proxy_url", how: proxyAddress,
+		doc: "not one with a password; the variable counts for the app, too", example: []string{"http://proxy.example.com:3128"}}
+}
+
+func noProxy() option {
+	return option{name: "NO_PROXY", also: []string{"no_proxy"}, idle: true, doc: "nothing to set: the variable counts for the app, too", example: []string{"localhost"}}
+}
+
+func proxyAddress(t *translation, o *option, values []string) error {
+	u, err := url.Parse(values[0])
+	if err != nil || u.User != nil {
+		return errors.New("it has a password or is not a URL; start the app with the variable set")
+	}
+	t.set(o, "proxy_url", values[0])
+	return nil
 }
 
 // inJSON reads an option that is JSON, or @ and the name of a file with it.
@@ -160,13 +247,19 @@ func caFile(t *translation, o *option, values []string) error {
 	return filePath(t, o, values)
 }
 
+func sseTarget(t *translation, o *option, values []string) error {
+	t.bridge = true
+	t.set(o, "target", values[0])
+	return nil
+}
+
 // supergateway is supergateway, as far as it makes a remote server a local one.
 func supergateway() *system {
 	return &system{
 		name: "supergateway", title: "supergateway", programs: []string{"supergateway"},
 		options: []option{
 			{name: "--streamableHttp", key: "target", example: []string{"https://mcp.example.com/mcp"}},
-			{name: "--sse", key: "target", example: []string{"https://mcp.example.com/sse"}},
+			{name: "--sse", key: "target", how: sseTarget, doc: "clients get the bridge, which knows HTTP+SSE", example: []string{"https://mcp.example.com/sse"}},
 			{name: "--oauth2Bearer", key: "sign_in.token_file", how: bearerToken, doc: "with `method: token`; the token goes into a file that only you can read", example: []string{"hush4hush"}},
 			{name: "--header", key: "headers", how: headerOf(":"), doc: "`headers.set`; a bearer token becomes `sign_in.token_file`, other secrets go into files, in `headers.set_file`", example: []string{"X-Team: blue"}},
 			{name: "--stdio", key: "spawn.command", how: listOf(" "), example: []string{"npx -y some-mcp-server"}},
@@ -182,8 +275,9 @@ func supergateway() *system {
 			{name: "--cors", key: "guard.cors_origins", how: listOf(","), example: []string{"https://app.example.com"}},
 			{name: "--healthEndpoint", idle: true, doc: "nothing to set: every port answers /healthz", example: []string{"/healthz"}},
 			{name: "--logLevel", key: "settings.log_level", how: wantDebug, doc: debugDoc, example: []string{"debug"}},
+			nodeCA(),
 		},
-		finish: (*translation).listenOn,
+		finish: finishGateway,
 	}
 }
 
@@ -214,8 +308,14 @@ func mcpProxy() *system {
 			{name: "--stateless", also: []string{"--no-stateless"}, takes: noValue, doc: onlyStdio},
 			{name: "--log-level", key: "settings.log_level", how: wantDebug, doc: debugDoc, example: []string{"DEBUG"}},
 			{name: "--debug", takes: noValue, key: "settings.log_level", how: wantDebug, doc: debugDoc},
+			pythonCA(), httpsProxy(), noProxy(),
 			{name: "--no-debug", takes: noValue, idle: true, doc: "nothing to turn off"},
 		},
-		finish: (*translation).listenOn,
+		finish: finishGateway,
 	}
+}
+
+func finishGateway(t *translation) {
+	finishURL(t)
+	t.listenOn()
 }

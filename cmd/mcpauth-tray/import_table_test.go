@@ -84,9 +84,11 @@ func writeRow(t *testing.T, b *bytes.Buffer, s *system, o *option, name string) 
 	}
 	tr := newTranslation(s)
 	switch {
+	case s.name == ownURL().name:
+		tr.apply(s.find(name), o.example)
 	case strings.HasPrefix(name, "-"):
 		tr.arguments(append(args, o.example...))
-	case strings.ToUpper(name) == name && strings.Contains(name, "_") && name != "SERVER_NAME" && name != "COMMAND_OR_URL" || s.name == "mcp-oauth-proxy":
+	case strings.EqualFold(name, httpsProxy().name), strings.EqualFold(name, noProxy().name), strings.ToUpper(name) == name && strings.Contains(name, "_") && name != "SERVER_NAME" && name != "COMMAND_OR_URL" || s.name == "mcp-oauth-proxy":
 		tr.env[name] = strings.Join(o.example, "")
 		if o.takes == noValue {
 			tr.env[name] = "true"

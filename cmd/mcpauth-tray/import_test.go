@@ -43,20 +43,21 @@ func translated(t *testing.T, source string) string {
 	var b bytes.Buffer
 	for _, tr := range all {
 		name := tr.done("")
-		text, err := tr.draft.Text(name)
+		text, err := tr.shown().Text(name)
 		if err != nil {
 			t.Error(err)
 		}
 		b.WriteString(text)
-		tr.say(&b, name)
+		tr.profile = name
+		tr.say(&b)
 		for _, h := range tr.secrets {
 			if !strings.Contains(h.value, "hush4hush") {
 				t.Errorf("the secret for %s is another", h.key)
 			}
 		}
 	}
-	for _, name := range others {
-		fmt.Fprintf(&b, "left out: %s\n", name)
+	for _, other := range others {
+		fmt.Fprintf(&b, "left out: %s: %s\n", other.name, other.why)
 	}
 	return b.String()
 }

@@ -6,7 +6,7 @@ import "strings"
 func thv() *system {
 	const fixedPort = "http://localhost:PORT/callback"
 	return &system{
-		name: "thv", title: "ToolHive: `thv proxy`", programs: []string{"thv"}, command: "proxy",
+		name: "thv", title: "ToolHive: `thv proxy`", programs: []string{"thv"}, command: "proxy", below: []string{"stdio", "tunnel"},
 		operands: []operand{{"SERVER_NAME", func(s string) bool { return !strings.Contains(s, "://") }}},
 		finish:   (*translation).listenOn,
 		options: []option{

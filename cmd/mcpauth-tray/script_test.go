@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               scriptHome,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": scriptExits, "await": scriptAwait, "sandbox": scriptSandbox,
+			"exits": scriptExits, "await": scriptAwait, "sandbox": scriptSandbox, "masked": scriptMasked,
 		},
 	})
 }
@@ -91,6 +92,21 @@ func scriptSandbox(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "TARGET", box.MCPURL())), 0o600))
 	}
 	ts.Setenv("BROWSER", "visit-and-approve")
+}
+
+var (
+	localPort  = regexp.MustCompile(`127\.0\.0\.1:2[0-9]{4}`)
+	ownCommand = regexp.MustCompile(`"[^"]*mcpauth-tray(\.exe)?"`)
+)
+
+// scriptMasked is "masked FILE COPY": the copy has PORT for ports that were chosen, and
+// PROGRAM for the path of the program.
+func scriptMasked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: masked FILE COPY")
+	}
+	text := ownCommand.ReplaceAllString(localPort.ReplaceAllString(ts.ReadFile(args[0]), "127.0.0.1:PORT"), `"PROGRAM"`)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
 // visit is the program a script's BROWSER is: a person who presses Approve, or Deny.

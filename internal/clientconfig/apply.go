@@ -141,8 +141,8 @@ func (p *Plan) risk() {
 	}
 }
 
-func changed(file string) error {
-	return &Error{Summary: file + " was changed by another program in the meantime; nothing was written", Hint: "try again", Err: ErrChanged}
+func changed(what string) error {
+	return &Error{Summary: what + " was changed by another program in the meantime; nothing was written", Hint: "try again", Err: ErrChanged}
 }
 
 // announce remembers what is about to be ours, so that an entry which gets into the file

@@ -33,10 +33,15 @@ type document interface {
 	empty() bool
 	// notes are what a strict reader stumbles over.
 	notes() []string
-	// veil is the text for a preview: what is in the entries named is there as it is,
-	// values and long words elsewhere are covered. A long line with entries is broken up.
-	veil(names []string) string
+	// veil is the text for a preview: the fields to be shown are there as they are, values
+	// and long words elsewhere are covered. A long line with entries is broken up.
+	veil(show shown) string
+	// editable says why the entry of that name, which is there, cannot be changed.
+	editable(name string) error
 }
+
+// shown says whether a field of an entry is to be shown. The field "" is all between them.
+type shown func(entry, field string) bool
 
 // formats parse. path leads to the map of servers; inner names the map inside it, "" for none.
 var formats = map[string]func(text string, path []string, inner string) (document, error){

@@ -14,6 +14,12 @@ type Entry struct {
 	Profile string // what the bridge is called with; one entry of a file belongs to it
 	Name    string // how the client calls the server; empty: as before, else like the profile
 	URL     string // of the local port; empty when it is not a lasting one: the client gets the bridge
+	// Over is the Mark of a server that is not ours, whose place the entry takes under its
+	// name, which Name must be. What that one pointed at goes, with its variables, headers
+	// and sign-in; what else a person set in it stays.
+	Over string
+	// Bridge has the client get the bridge although there is a URL, from now on.
+	Bridge bool
 }
 
 // check refuses what must not stand in a client's config: anything but a profile's name
@@ -24,6 +30,9 @@ func (e Entry) check() error {
 	}
 	if e.Profile == "" || strings.HasPrefix(e.Profile, "-") || !printable(e.Profile) {
 		return bad("a client's entry needs the name of a profile")
+	}
+	if e.Over != "" && e.Name == "" {
+		return bad("an entry that takes another's place needs its name")
 	}
 	if e.URL == "" {
 		return nil
@@ -44,6 +53,7 @@ func loopback(host string) bool {
 type shape struct {
 	own   object // ours to keep right
 	first object // written once
+	url   object // the part of first without which a URL may not work
 }
 
 // program is how a client starts our bridge.
@@ -55,15 +65,15 @@ type program struct {
 // shapeOf fills the client's template in. nested entries have no field that switches
 // them on: they are on without.
 func shapeOf(c *Client, e Entry, name string, p program, nested bool) shape {
-	template, more := c.HTTP, slices.Concat(c.First, c.FirstURL)
-	if e.URL == "" || c.HTTP == nil || c.Prefer == "stdio" {
-		template, more = c.Stdio, c.First
+	template, more, url := c.HTTP, slices.Concat(c.First, c.FirstURL), c.FirstURL
+	if e.URL == "" || e.Bridge || c.HTTP == nil || c.Prefer == "stdio" {
+		template, more, url = c.Stdio, c.First, nil
 	}
 	if nested {
 		more = slices.DeleteFunc(slices.Clone(more), func(f field) bool { return f.key == "enabled" })
 	}
 	values := map[string]string{"{{url}}": e.URL, "{{exe}}": p.exe, "{{name}}": name}
-	return shape{own: fill(template, values, p.arguments(e.Profile)).(object), first: more}
+	return shape{own: fill(template, values, p.arguments(e.Profile)).(object), first: more, url: url}
 }
 
 // fill replaces the placeholders of a template.
@@ -138,8 +148,13 @@ func hash(s string) string {
 // runs reports that an entry starts a program named like ours in the way an entry of
 // that profile does: it is ours, although nothing is remembered of it.
 func (p program) runs(entry any, profile string) bool {
+	words := commandOf(entry)
+	return len(words) > 0 && base(words[0]) == base(p.exe) && slices.Equal(words[1:], p.arguments(profile))
+}
+
+// commandOf is the command line of an entry, nil when it has none.
+func commandOf(entry any) (words []string) {
 	m, _ := entry.(map[string]any)
-	var words []string
 	for _, key := range []string{"command", "cmd", "args"} {
 		switch v := m[key].(type) {
 		case string:
@@ -151,7 +166,7 @@ func (p program) runs(entry any, profile string) bool {
 			}
 		}
 	}
-	return len(words) > 0 && base(words[0]) == base(p.exe) && slices.Equal(words[1:], p.arguments(profile))
+	return words
 }
 
 func (p program) arguments(profile string) []string {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +114,37 @@ func checkFields(t *testing.T, c *Client, doc document, text, name string) {
 	}
 }
 
+// checkSwaps swaps each server there is. What is refused is not written; what is not
+// changes nothing else, keeps what a person set, and leaves nothing of the old server.
+func checkSwaps(t *testing.T, c *Client, text string) {
+	doc, err := parse(c, []byte(text))
+	if err != nil {
+		return
+	}
+	own := object{{"command", "/bin/ours"}, {"args", []any{"bridge", "x"}}}
+	for name, entry := range doc.servers() {
+		old, ok := entry.(map[string]any)
+		if !ok || doc.editable(name) != nil {
+			continue
+		}
+		w := &work{client: c, text: text, doc: doc, rec: &record{Entries: map[string]*owned{}}, covered: map[string][]string{}}
+		if w.swap(name, shape{own: own}) != nil || !sameBut([]string{name}, doc.path(), doc.all(), w.doc.all()) {
+			continue // a file that is edited is compared in the same way, and refused
+		}
+		now := w.doc.servers()[name].(map[string]any)
+		for key, value := range old {
+			if !slices.Contains(formerKeys, key) && fmt.Sprintf("%#v", now[key]) != fmt.Sprintf("%#v", value) {
+				t.Fatalf("%q of %q became %v in %q, from %q", key, name, now[key], w.text, text)
+			}
+		}
+		for _, key := range formerKeys {
+			if now[key] != nil && key != "command" && key != "args" {
+				t.Fatalf("%q of %q is still there in %q", key, name, w.text)
+			}
+		}
+	}
+}
+
 // outside requires that what an edit does not replace is there in order.
 func outside(t *testing.T, before, after string, e edit) {
 	at := 0
@@ -137,23 +169,25 @@ func FuzzJSON(f *testing.F) {
 	nested := &Client{ID: "y", Format: "json", Servers: []string{"mcp"}, Nested: "servers"}
 	f.Fuzz(func(t *testing.T, text string) {
 		checkEdits(t, c, text)
+		checkSwaps(t, c, text)
 		checkEdits(t, nested, text)
 		if doc, err := parse(c, []byte(text)); err == nil {
-			doc.veil(nil)
+			doc.veil(func(string, string) bool { return false })
 		}
 	})
 }
 
 func FuzzTOML(f *testing.F) {
 	seeds(f, "toml")
-	for _, s := range []string{"[mcp_servers]", "mcp_servers.a.b=1", "[[mcp_servers]]", "[a]\n[mcp_servers.zz-ours.env]\nx=1", "a={b=[1,\n2]}", "[mcp_servers.a]\nx=1\n\n\n", "# x\n\n"} {
+	for _, s := range []string{"[mcp_servers]", "mcp_servers.a.b=1", "[[mcp_servers]]", "[a]\n[mcp_servers.zz-ours.env]\nx=1", "[mcp_servers.a]\nenv.x=1\n[mcp_servers.a.b]\nc=1\n[mcp_servers.a.headers.d]\ne=1", "a={b=[1,\n2]}", "[mcp_servers.a]\nx=1\n\n\n", "# x\n\n"} {
 		f.Add(s)
 	}
 	c := &Client{ID: "x", Format: "toml", Servers: []string{"mcp_servers"}}
 	f.Fuzz(func(t *testing.T, text string) {
 		checkEdits(t, c, text)
+		checkSwaps(t, c, text)
 		if doc, err := parse(c, []byte(text)); err == nil {
-			doc.veil(nil)
+			doc.veil(func(string, string) bool { return false })
 		}
 	})
 }
@@ -166,8 +200,9 @@ func FuzzYAML(f *testing.F) {
 	c := &Client{ID: "x", Format: "yaml", Servers: []string{"extensions"}}
 	f.Fuzz(func(t *testing.T, text string) {
 		checkEdits(t, c, text)
+		checkSwaps(t, c, text)
 		if doc, err := parse(c, []byte(text)); err == nil {
-			doc.veil([]string{"a"})
+			doc.veil(func(name, _ string) bool { return name == "a" })
 		}
 	})
 }
@@ -183,6 +218,7 @@ func TestRandomJSON(t *testing.T) {
 			t.Fatalf("seed %d made %q: %v", seed, text, err)
 		}
 		checkEdits(t, c, text)
+		checkSwaps(t, c, text)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}

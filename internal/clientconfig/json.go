@@ -235,6 +235,22 @@ func (d *jsonDoc) entry(name string) (servers *hujson.Value, m *hujson.ObjectMem
 	return servers, m, nil
 }
 
+func (d *jsonDoc) editable(name string) error {
+	_, m, err := d.entry(name)
+	if err != nil {
+		return err
+	}
+	if m.Value.Value.Kind() != '{' {
+		return d.wrong(&m.Value, "it should be an object")
+	}
+	for _, field := range m.Value.Value.(*hujson.Object).Members {
+		if _, err := member(&m.Value, field.Name.Value.(hujson.Literal).String()); err != nil {
+			return d.wrong(&m.Value, err.Error())
+		}
+	}
+	return nil
+}
+
 func (d *jsonDoc) add(name string, value object) (edit, string, bool, error) {
 	if d.root == nil {
 		for i := len(d.at) - 1; i >= 0; i-- {

@@ -13,11 +13,11 @@ const cover = "***"
 // longWord may be a secret somebody left in a comment.
 var longWord = regexp.MustCompile(`[A-Za-z0-9_+/=.\-]{16,}`)
 
-func (d *jsonDoc) veil(names []string) string {
+func (d *jsonDoc) veil(show shown) string {
 	if d.root == nil {
 		return d.text
 	}
-	v := &veiler{d: d, names: names}
+	v := &veiler{d: d, show: show}
 	v.servers, _ = d.container()
 	v.walk(d.root)
 	return v.hide.apply(d.text)
@@ -25,8 +25,10 @@ func (d *jsonDoc) veil(names []string) string {
 
 type veiler struct {
 	d       *jsonDoc
-	names   []string
+	show    shown
 	servers *hujson.Value
+	entry   *hujson.Value // being walked over
+	name    string        // of entry
 	hide    edit
 }
 
@@ -55,11 +57,36 @@ func (v *veiler) walk(value *hujson.Value) {
 func (v *veiler) member(parent *hujson.Value, m *hujson.ObjectMember) {
 	from, to := v.d.bom+m.Name.StartOffset, v.d.bom+m.Value.EndOffset
 	v.extra(from-len(m.Name.BeforeExtra), m.Name.BeforeExtra)
-	if parent != v.servers || !slices.Contains(v.names, m.Name.Value.(hujson.Literal).String()) {
-		v.extra(v.d.bom+m.Name.EndOffset, m.Name.AfterExtra)
-		v.walk(&m.Value)
+	name := m.Name.Value.(hujson.Literal).String()
+	if parent == v.entry && v.show(v.name, name) {
 		return
 	}
+	if parent == v.servers {
+		if v.show(name, "") {
+			v.split(parent, from, to)
+			return
+		}
+		v.entry, v.name = &m.Value, name
+		if slices.ContainsFunc(v.fields(), func(field string) bool { return v.show(name, field) }) {
+			v.split(parent, from, to)
+		}
+	}
+	v.extra(v.d.bom+m.Name.EndOffset, m.Name.AfterExtra)
+	v.walk(&m.Value)
+}
+
+// fields are the keys of the entry.
+func (v *veiler) fields() (keys []string) {
+	if o, ok := v.entry.Value.(*hujson.Object); ok {
+		for _, m := range o.Members {
+			keys = append(keys, m.Name.Value.(hujson.Literal).String())
+		}
+	}
+	return keys
+}
+
+// split breaks a long line up around an entry.
+func (v *veiler) split(parent *hujson.Value, from, to int) {
 	if v.d.onOneLine(parent) && length(v.d.text[v.d.lineStart(from):], "\n") > maxLine {
 		v.hide = append(v.hide, splice{from, from, "\n"}, splice{to, to, "\n"})
 	}

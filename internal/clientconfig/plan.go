@@ -10,6 +10,7 @@ import (
 
 // Task says what is to become of our entries in one client's config.
 type Task struct {
+	File string  // the one file that this is about; empty: each of the client's
 	Set  []Entry // are to be there and right
 	Keep []Entry // are to be right where they are there, and are not added
 	// Unasked is like Keep, but takes out those that were put in as Asked.
@@ -133,6 +134,9 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 	}
 	var plans []*Plan
 	for _, file := range files {
+		if t.File != "" && t.File != file {
+			continue
+		}
 		p, err := e.plan(c, file, t)
 		if err != nil {
 			return nil, err
@@ -214,6 +218,9 @@ func (w *work) settle() (cutOff bool) {
 
 // put has an entry there and right.
 func (w *work) put(e Entry, t Task) Change {
+	if e.Over != "" {
+		w.makeWay(e)
+	}
 	v := w.verdict(e)
 	c := Change{Profile: e.Profile, Name: v.name, Action: Leave}
 	if c.Err = w.allowed(e, v); c.Err != nil {
@@ -223,7 +230,7 @@ func (w *work) put(e Entry, t Task) Change {
 		return c
 	}
 	text, doc, was := w.text, w.doc, w.was(v.name)
-	if c.Action, c.Err = w.correct(e.Profile, v, t.Force); c.Err != nil {
+	if c.Action, c.Err = w.correct(e, v, t.Force); c.Err != nil {
 		w.text, w.doc, c.Action = text, doc, Leave
 		return c
 	}
@@ -231,6 +238,7 @@ func (w *work) put(e Entry, t Task) Change {
 		w.touch(c, was)
 	}
 	o := w.remember(e.Profile, v.name, v.want)
+	o.Bridge = o.Bridge || e.Bridge
 	switch {
 	case c.Action == Add, c.Action == Replace:
 		o.Asked = t.Asked
@@ -243,6 +251,14 @@ func (w *work) put(e Entry, t Task) Change {
 		o.Risky = false // it outlived the client
 	}
 	return c
+}
+
+// makeWay takes out what the app put in by itself for a profile that is to take the place
+// of another entry.
+func (w *work) makeWay(e Entry) {
+	if o := w.rec.Entries[e.Profile]; o != nil && o.Asked && o.Name != e.Name {
+		w.changes = append(w.changes, w.take(Entry{Profile: e.Profile}, false))
+	}
 }
 
 // keep puts right what is there, and takes out what is there for nobody any more.
@@ -270,21 +286,26 @@ func (w *work) keep(t Task) {
 }
 
 // correct does to an entry what its state calls for.
-func (w *work) correct(profile string, v verdict, force bool) (Action, error) {
+func (w *work) correct(e Entry, v verdict, force bool) (Action, error) {
 	whole := slices.Concat(v.want.own, v.want.first)
-	switch v.state {
-	case Outdated:
+	switch {
+	case v.state == Outdated:
 		return Update, w.update(v.name, v.want)
-	case Missing:
-		return Add, w.add(profile, v.name, whole)
-	case Foreign:
-		if !force {
-			return Leave, w.foreign(v)
-		}
+	case v.state == Missing && e.Over == "":
+		return Add, w.add(e.Profile, v.name, whole)
+	case v.state == Foreign && e.Over == "" && !force:
+		return Leave, w.foreign(v)
+	case v.state == Foreign && e.Over == "":
 		if err := w.remove(v.name, ""); err != nil {
 			return Leave, err
 		}
-		return Replace, w.add(profile, v.name, whole)
+		w.cover(v.name, whole)
+		return Replace, w.add(e.Profile, v.name, whole)
+	case v.state != Current && markOf(v.now) != e.Over:
+		return Leave, changed(fmt.Sprintf("the server %q in %s", v.name, w.file))
+	case v.state != Current:
+		w.cover(v.name, v.want.own)
+		return Replace, w.swap(v.name, v.want)
 	}
 	return Keep, nil
 }
@@ -312,7 +333,7 @@ func (o *owned) lost() bool { return o.Risky && !o.Again }
 
 // allowed refuses names that the client does not take and second entries of a profile.
 func (w *work) allowed(e Entry, v verdict) error {
-	if v.state != Current {
+	if v.now == nil {
 		if err := w.client.checkName(v.name); err != nil {
 			return err
 		}

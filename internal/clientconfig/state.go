@@ -42,6 +42,7 @@ type owned struct {
 	Refused bool `json:"refused,omitempty"` // taken out by a person: it stays out until they ask for it
 	Risky   bool `json:"risky,omitempty"`   // written while the client ran, which may lose it
 	Again   bool `json:"again,omitempty"`   // put back once after it was lost so
+	Bridge  bool `json:"bridge,omitempty"`  // see Entry
 }
 
 // step is one write that can be undone.

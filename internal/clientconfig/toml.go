@@ -226,11 +226,36 @@ func (d *tomlDoc) unset(name, key string) (edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, _, err := own(runs[0], key)
-	if err != nil || old == nil {
-		return nil, err
+	var e edit
+	for _, run := range runs {
+		under := ""
+		for _, x := range run {
+			switch {
+			case x.kind != unstable.KeyValue:
+				under = d.below(x)
+				if under == key {
+					from, to := d.lineStart(x.from), d.lineEnd(x.to)
+					e = append(e, splice{from - d.leadLength(from, to, ""), to, ""})
+				}
+			case under == key, under == "" && x.key[0] == key:
+				e = append(e, splice{d.lineStart(x.from), d.lineEnd(x.to), ""})
+			}
+		}
 	}
-	return edit{{d.lineStart(old.from), d.lineEnd(old.to), ""}}, nil
+	return e, nil
+}
+
+// below is the key of an entry that the table of a header is in, "" for the entry's own.
+func (d *tomlDoc) below(header tomlExpr) string {
+	if rest := header.key[len(d.at)+1:]; len(rest) > 0 {
+		return rest[0]
+	}
+	return ""
+}
+
+func (d *tomlDoc) editable(name string) error {
+	_, err := d.table(name)
+	return err
 }
 
 // lineEnd is the offset after the line of that offset.
@@ -274,13 +299,21 @@ func (d *tomlDoc) leadLength(from, to int, gap string) int {
 	return 0
 }
 
-func (d *tomlDoc) veil(names []string) string {
+func (d *tomlDoc) veil(show shown) string {
 	shown := map[int]bool{} // by where an expression begins
-	for _, name := range names {
+	for name := range d.servers() {
 		runs, _ := d.table(name)
 		for _, run := range runs {
+			under := ""
 			for _, x := range run {
-				shown[x.from] = true
+				switch {
+				case x.kind != unstable.KeyValue:
+					under = d.below(x)
+				case under == "":
+					shown[x.from] = show(name, "") || show(name, x.key[0])
+				default:
+					shown[x.from] = show(name, "") || show(name, under)
+				}
 			}
 		}
 	}

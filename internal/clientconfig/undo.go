@@ -104,6 +104,9 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 	}
 	for _, c := range last.Changes {
 		w.touched = append(w.touched, c.Name)
+		if c.Whole {
+			w.cover(c.Name, nil)
+		}
 		w.setBack(c, last.Record)
 		p.Changes = append(p.Changes, Change{Profile: c.Profile, Name: c.Name, Action: undone(c, doc)})
 	}

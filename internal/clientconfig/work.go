@@ -22,6 +22,8 @@ type work struct {
 	doc     document
 	rec     *record
 	touched []string // names of entries that were added, changed or taken out
+	// covered are those of touched that were another's, with the fields that are ours now.
+	covered map[string][]string
 	changes []Change
 	steps   []stepChange
 }
@@ -38,7 +40,7 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	}
 	rec.Client = c.ID
 	return &work{client: c, file: file, program: e.program, running: e.Running(c.ID), before: before,
-		text: string(before.data), doc: doc, rec: rec}, nil
+		text: string(before.data), doc: doc, rec: rec, covered: map[string][]string{}}, nil
 }
 
 // blank reports a file that is there and has nothing in it, which may be all that is
@@ -68,6 +70,7 @@ func (w *work) verdict(e Entry) verdict {
 	if refused {
 		v.known = nil
 	}
+	e.Bridge = e.Bridge || v.known != nil && v.known.Bridge
 	if v.name == "" {
 		v.name = e.Profile
 		if v.known != nil {
@@ -186,7 +189,12 @@ func (w *work) remove(name, gap string) error {
 
 // update puts the part of an entry right that is ours.
 func (w *work) update(name string, want shape) error {
-	for _, f := range want.own {
+	return w.refit(name, want.own, linkKeys)
+}
+
+// refit gives an entry those fields, and takes the others of some keys out of it.
+func (w *work) refit(name string, fields object, keys []string) error {
+	for _, f := range fields {
 		if canonical(w.field(name, f.key)) == canonical(plain(f.value)) {
 			continue
 		}
@@ -194,8 +202,8 @@ func (w *work) update(name string, want shape) error {
 			return err
 		}
 	}
-	for _, key := range linkKeys {
-		wanted := slices.ContainsFunc(want.own, func(f field) bool { return f.key == key })
+	for _, key := range keys {
+		wanted := slices.ContainsFunc(fields, func(f field) bool { return f.key == key })
 		if wanted || w.field(name, key) == nil {
 			continue
 		}

@@ -207,11 +207,26 @@ func (d *yamlDoc) colon(p *pair) int {
 
 var yamlKey = regexp.MustCompile(`^(\s*(?:- +)*(?:[A-Za-z0-9_.-]+|"[^"]*"|'[^']*') *:)(\s+)\S.*`)
 
-func (d *yamlDoc) veil(names []string) string {
+func (d *yamlDoc) editable(name string) error {
+	_, _, err := d.block(name)
+	return err
+}
+
+func (d *yamlDoc) veil(show shown) string {
 	shown := make([]bool, d.end())
-	for _, name := range names {
-		if _, entry, err := d.entry(name); err == nil {
-			for i := entry.from; i < entry.end; i++ {
+	for name := range d.servers() {
+		_, entry, err := d.entry(name)
+		if err != nil {
+			continue
+		}
+		parts := []pair{}
+		if show(name, "") {
+			parts = append(parts, *entry)
+		} else if d.editable(name) == nil {
+			parts = slices.DeleteFunc(d.pairs(entry.value, entry.end), func(p pair) bool { return !show(name, p.key.Value) })
+		}
+		for _, p := range parts {
+			for i := p.from; i < p.end; i++ {
 				shown[i] = true
 			}
 		}

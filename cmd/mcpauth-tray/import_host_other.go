@@ -1,0 +1,6 @@
+//go:build !windows
+
+package main
+
+// remoteHost is where mcp-remote has the browser come back to when it is not told.
+const remoteHost = "localhost"
