@@ -235,8 +235,11 @@ func clean(s string) string {
 	}, s)), " ")
 }
 
-// capital writes the first letter large.
+// capital writes the first letter large, unless the first word is a name, as that of a host.
 func capital(s string) string {
+	if first, _, _ := strings.Cut(s, " "); first == app || strings.ContainsAny(strings.TrimSuffix(first, ":"), "._:/0123456789") {
+		return s
+	}
 	r, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(r)) + s[size:]
 }
