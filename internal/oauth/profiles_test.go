@@ -359,7 +359,7 @@ func TestSignOut(t *testing.T) {
 		if err := w.account.SignOut(t.Context(), revoke); err != nil {
 			t.Fatal(err)
 		}
-		if r := w.last(); r.Phase != status.SignInNeeded || r.Summary != "Signed out" || r.Account != nil {
+		if r := w.last(); r.Phase != status.SignInNeeded || r.Summary != "signed out" || r.Account != nil {
 			t.Errorf("%+v", r)
 		}
 		if _, err := w.account.Token(t.Context()); code(t, err) != status.NotSignedIn {
@@ -644,6 +644,13 @@ func TestStaticToken(t *testing.T) {
 	if r := a.Check(t.Context()); r.Phase != status.SignInNeeded || r.RenewAt.IsZero() {
 		t.Errorf("%+v", r)
 	}
+	if _, err := a.Token(t.Context()); code(t, err) != status.CredentialsRejected {
+		t.Errorf("%v", err)
+	}
+	a.Accepted(tok) // one request may try after a while
+	if r := a.Check(t.Context()); r.Phase != status.Ready {
+		t.Errorf("%+v", r)
+	}
 	write("two")
 	if tok, err := a.Refused(t.Context(), tok, nil); err != nil || tok.Value != "two" {
 		t.Errorf("%v, %v", tok, err)
@@ -782,13 +789,7 @@ func TestGuardAtDial(t *testing.T) {
 		}
 	}()
 	_, port, _ := net.SplitHostPort(decoy.Addr().String())
-	for name, given := range map[string]*http.Client{"own": nil, "given": {Transport: &http.Transport{DialContext: (&net.Dialer{}).DialContext}}} {
-		t.Run(name, func(t *testing.T) { guarded(t, given, port) })
-	}
-}
-
-func guarded(t *testing.T, given *http.Client, port string) {
-	w, err := newWeb(profile.Profile{Target: "https://mcp.example.com/mcp"}, given)
+	w, err := newWeb(profile.Profile{Target: "https://mcp.example.com/mcp"})
 	if err != nil {
 		t.Fatal(err)
 	}

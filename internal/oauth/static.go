@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
@@ -18,13 +19,14 @@ func newNothing(*Accounts, string, func()) source { return nothing{} }
 
 func (nothing) adopt(profile.Profile) error          { return nil }
 func (nothing) token(context.Context) (Token, error) { return Token{}, nil }
+func (nothing) accepted(Token)                       {}
 func (nothing) check(context.Context)                {}
 func (nothing) signIn(context.Context) error         { return noSignIn(profile.MethodNone) }
 func (nothing) signOut(context.Context, bool) error  { return noSignIn(profile.MethodNone) }
 func (nothing) close()                               {}
 func (nothing) refused(context.Context, Token, []string) (Token, error) {
 	return Token{}, &Error{
-		Code: status.CredentialsRejected, Summary: "The server wants a sign-in",
+		Code: status.CredentialsRejected, Summary: "the server wants a sign-in",
 		Detail: "sign_in.method of the profile is none", Action: "Remove sign_in.method from the profile",
 	}
 }
@@ -34,8 +36,8 @@ func (nothing) report() status.Report {
 }
 
 func noSignIn(method string) *Error {
-	return &Error{Code: status.ProfileError, Summary: "This profile has no sign-in", Detail: "sign_in.method is " + method,
-		Action: "Change the profile instead"}
+	return &Error{Code: status.ProfileError, Summary: "this profile has no sign-in", Detail: "sign_in.method is " + method,
+		Action: "To sign in, remove sign_in.method from the profile"}
 }
 
 // static is the source of sign_in.method token: a bearer token kept by the user.
@@ -52,6 +54,8 @@ type static struct {
 	looked  time.Time
 	fault   *Error // nil: value can be used
 	refusal string // value that the upstream refused
+	spurned spurned
+	eager   atomic.Bool // spurned.on: an accepted token is news
 }
 
 // fileStamp tells whether a file was written since.
@@ -80,7 +84,7 @@ func (t *static) adopt(p profile.Profile) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.profile, t.value, t.refusal, t.fault = p, "", "", nil
+	t.profile, t.value, t.refusal, t.fault, t.spurned = p, "", "", nil, spurned{}
 	return nil
 }
 
@@ -97,10 +101,31 @@ func (t *static) token(ctx context.Context) (Token, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.fault != nil {
+	switch {
+	case t.fault == nil:
+	case !t.spurned.on || t.value == "" || t.spurned.early(now):
 		return Token{}, t.fault
+	default: // the server may have changed its mind
+		t.spurned.tried = now
 	}
 	return Token{Value: t.value, Type: bearer}, nil
+}
+
+// accepted is Account.Accepted.
+func (t *static) accepted(token Token) {
+	if !t.eager.Load() {
+		return
+	}
+	t.mu.Lock()
+	current := t.refusal != "" && token.Value == t.value && t.value == t.refusal
+	if current {
+		t.refusal, t.fault, t.spurned = "", nil, spurned{}
+	}
+	t.eager.Store(t.refusal != "")
+	t.mu.Unlock()
+	if current {
+		t.changed()
+	}
 }
 
 // read reads the token where the profile says it is.
@@ -125,7 +150,7 @@ func (t *static) read(ctx context.Context) {
 	case value == t.refusal:
 		t.value, t.fault = value, t.rejected()
 	default:
-		t.value, t.fault, t.refusal = value, nil, ""
+		t.value, t.fault, t.refusal, t.spurned = value, nil, "", spurned{}
 	}
 	t.mu.Unlock()
 	t.changed()
@@ -135,7 +160,7 @@ func unreadableToken(err error) *Error {
 	if own := asError(err); own.Code != status.SignInFailed {
 		return own
 	}
-	return profileError("the token cannot be read: "+clean(err.Error(), 200), "Check sign_in.token of the profile")
+	return profileError("the token cannot be read: "+clean(err.Error(), 200), "Check sign_in.token_file, token_env or token_keyring of the profile")
 }
 
 func (t *static) rejected() *Error {
@@ -149,7 +174,8 @@ func (t *static) rejected() *Error {
 func (t *static) refused(ctx context.Context, token Token, _ []string) (Token, error) {
 	t.mu.Lock()
 	if token.Value == t.value {
-		t.refusal = t.value
+		t.refusal, t.spurned = t.value, spurned{on: true, tried: wallNow()}
+		t.eager.Store(true)
 	}
 	t.mu.Unlock()
 	t.read(ctx)

@@ -103,8 +103,12 @@ func ofGuard(r *guard.Refusal) *failure {
 	return &failure{code: status.Code(r.Reason), says: r.Message, action: r.Action, status: r.Status, allow: r.Allow}
 }
 
-// maxMessage bounds what is shown to a person, in bytes.
-const maxMessage = 300
+// Bounds of what is shown to a person, in bytes. What to do is kept whole, at the cost of
+// what is wrong, of which shortest is kept.
+const (
+	maxMessage = 300
+	shortest   = 100
+)
 
 // message is the whole sentence of a failure: profile, host, what is wrong, what to
 // do, and the reference under which the log has it.
@@ -114,15 +118,19 @@ func (f *failure) message(profile, host, ref string) string {
 	if host != "" {
 		text += " (" + host + ")"
 	}
-	text += ": " + strings.TrimRight(f.says, ". ")
+	text = oneLine(text + ": " + strings.TrimRight(f.says, ". ") + ".")
 	if f.action != "" {
-		text += ". " + strings.TrimRight(f.action, ". ")
+		tail = oneLine(" "+strings.TrimRight(f.action, ". ")+".") + tail
 	}
-	text = oneLine(text + ".")
-	if most := maxMessage - len(tail); len(text) > most {
-		text = strings.ToValidUTF8(text[:most-len("…")], "") + "…"
+	return clip(clip(text, max(maxMessage-len(tail), shortest))+tail, maxMessage)
+}
+
+// clip cuts s to at most n bytes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
 	}
-	return text + tail
+	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
 }
 
 // oneLine takes out what would not stay on one line of a screen.

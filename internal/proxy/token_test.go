@@ -43,13 +43,14 @@ func TestReplayAfter401(t *testing.T) {
 	to := target(t, protected("new", &refusals))
 	var asked []oauth.Token
 	var challenges []string
+	var given *tokens
 	s := serve(t, to.URL, func(o *Options) {
 		tokens := always("old")
 		tokens.refused = func(_ context.Context, t oauth.Token, c []string) (oauth.Token, error) {
 			asked, challenges = append(asked, t), c
 			return oauth.Token{Value: "new"}, nil
 		}
-		o.Tokens = tokens
+		o.Tokens, given = tokens, tokens
 	})
 	body := call + strings.Repeat(" ", 300<<10)
 	answer, got := post(t, s.url("/"), body)
@@ -59,8 +60,8 @@ func TestReplayAfter401(t *testing.T) {
 	if len(asked) != 1 || asked[0].Value != "old" || !reflect.DeepEqual(challenges, []string{`Bearer error="invalid_token"`, `Basic realm="x"`}) {
 		t.Errorf("F48: refused %v with %q", asked, challenges)
 	}
-	if !reflect.DeepEqual(refusals, []string{"Bearer old"}) {
-		t.Errorf("the target refused %q", refusals)
+	if !reflect.DeepEqual(refusals, []string{"Bearer old"}) || !reflect.DeepEqual(given.accepted, []string{"new"}) {
+		t.Errorf("the target refused %q and accepted %q", refusals, given.accepted)
 	}
 }
 

@@ -15,8 +15,9 @@ type Effects struct {
 	Configure func(profile.Settings) error
 	// Listen opens the local socket of a profile. A busy port is an error, never another port.
 	Listen func(profile.Profile) (Socket, error)
-	// OpenURL opens the browser for a sign-in that a request started (start: on_request).
-	OpenURL func(url string) error
+	// OpenURL opens the browser for a profile's sign-in that a request started (start:
+	// on_request). Its error ends that sign-in, and is what SignIn's context says of why.
+	OpenURL func(profile, url string) error
 	// Reload reads profiles.yaml now and hands it to Apply or Reject before it returns.
 	Reload func(ctx context.Context) error
 	// Quit ends the program.

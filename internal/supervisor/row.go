@@ -37,7 +37,7 @@ type row struct {
 
 // signIn is a sign-in under way that this row started.
 type signIn struct {
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	ctx    context.Context
 	calls  int // SignIn calls that have not returned
 }
@@ -50,7 +50,7 @@ func (r *row) detach(s *Supervisor) (closeOld func()) {
 		closeOld = func() { s.work.Go(old.Close) }
 	}
 	if r.signIn != nil {
-		r.signIn.cancel()
+		r.signIn.cancel(nil)
 		r.signIn = nil
 	}
 	r.service = nil
