@@ -206,7 +206,12 @@ func (s *socket) Serve(p profile.Profile, h supervisor.Hooks) (supervisor.Servic
 }
 
 func profileFault(err error) error {
-	return &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct the profile in profiles.yaml"}
+	f := &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct the profile in profiles.yaml"}
+	var own *oauth.Error
+	if errors.As(err, &own) {
+		f.Detail, f.Action = own.Detail, own.Action
+	}
+	return f
 }
 
 // readHeaders resolves headers.set and headers.set_file.

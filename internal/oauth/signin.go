@@ -66,14 +66,18 @@ func (g *grant) signIn(ctx context.Context) error {
 	return a.err
 }
 
-// cancelled is the end of a sign-in whose ctx has ended. A cause that is an *Error is what
-// people are told.
+// cancelled is the end of a sign-in whose ctx has ended. People are told a cause of its own,
+// in its words when it is an *Error.
 func cancelled(ctx context.Context) *Error {
 	var why *Error
-	if errors.As(context.Cause(ctx), &why) {
+	e := &Error{Code: status.NotSignedIn, Summary: "the sign-in was cancelled", Err: ctx.Err()}
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &why):
 		return why
+	case cause != ctx.Err():
+		e.Detail = clean(cause.Error(), 200)
 	}
-	return &Error{Code: status.NotSignedIn, Summary: "the sign-in was cancelled", Err: ctx.Err()}
+	return e
 }
 
 // join starts a sign-in, or has the one under way make a fresh link. One that was cancelled

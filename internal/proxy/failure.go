@@ -72,7 +72,7 @@ var (
 	shuttingDown = &failure{code: status.ShuttingDown, says: "mcpauth-tray is shutting down",
 		action: "Start it again to go on"}
 	tokensRefused = &failure{code: status.CredentialsRejected, says: "the server refuses the sign-in's tokens",
-		action: "Sign out of this profile and sign in again"}
+		action: "Try again in a moment"}
 )
 
 // badAnswer is a target that answered in a way that is not passed on.

@@ -72,6 +72,7 @@ type Handler struct {
 
 	bearer    atomic.Pointer[bearer]
 	wake      wake
+	inVain    atomic.Int64 // when a request asked for a sign-in that did not appear, Unix nanoseconds
 	counters  counters
 	buffered  atomic.Int64 // bytes of large request bodies held now
 	endpoints endpoints

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
@@ -235,6 +237,32 @@ func TestStartOnRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A sign-in that was asked for may come to nothing: that is waited for once in a while, and
+// not at all when it was seen to end.
+func TestStartOnRequestInVain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reason, wanted := signedOut, 0
+		h := &Handler{hold: holdFor, log: slog.New(slog.DiscardHandler), wantSignIn: func() { wanted++ }}
+		h.tokens = &tokens{get: func(context.Context) (oauth.Token, error) { return oauth.Token{}, reason }}
+		waits := func(want time.Duration) {
+			t.Helper()
+			began, before := time.Now(), wanted
+			_, f := h.orWait(t.Context(), oauth.Token{}, signedOut)
+			if took := time.Since(began); f == nil || f.code != status.NotSignedIn || took < want || took > want+2*lookAgain || wanted != before+1 {
+				t.Errorf("%+v after %v, want %v, asked %d times", f, took, want, wanted-before)
+			}
+		}
+		waits(appearWithin)
+		waits(0)
+		time.Sleep(vainFor)
+		waits(appearWithin)
+		time.Sleep(vainFor)
+		reason = &oauth.Error{Code: status.NotSignedIn, Summary: "the sign-in failed", Action: "Sign in"}
+		waits(lookAgain)
+	})
 }
 
 func closed() <-chan struct{} {

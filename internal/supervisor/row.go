@@ -42,6 +42,8 @@ type signIn struct {
 	calls  int // SignIn calls that have not returned
 }
 
+var errReplaced = errors.New("the profile was changed or restarted meanwhile")
+
 // detach forgets the service and everything that hangs on it. What it returns closes
 // the service, once another stands in its place.
 func (r *row) detach(s *Supervisor) (closeOld func()) {
@@ -50,7 +52,7 @@ func (r *row) detach(s *Supervisor) (closeOld func()) {
 		closeOld = func() { s.work.Go(old.Close) }
 	}
 	if r.signIn != nil {
-		r.signIn.cancel(nil)
+		r.signIn.cancel(errReplaced)
 		r.signIn = nil
 	}
 	r.service = nil
