@@ -769,6 +769,44 @@ func TestRefusedEveryTime(t *testing.T) {
 	})
 }
 
+// A token that is refused after it was taken has ended early: it is renewed, if too soon
+// then a little later, by itself.
+func TestRefusedBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	inBubble(t, time.Hour, nil, func(b *bubble) {
+		refused := func() (Token, error) {
+			return b.account.Refused(context.Background(), b.tried(), nil)
+		}
+		for range 2 {
+			tok, err := refused()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.account.Accepted(tok)
+			if r := b.account.Check(context.Background()); r.Phase != status.Ready {
+				t.Errorf("%+v", r)
+			}
+			time.Sleep(forcedEvery - 20*time.Second)
+			if _, err := refused(); code(t, err) != status.CredentialsRejected || strings.Contains(err.Error(), "renewed tokens") || !strings.Contains(err.Error(), "Try again at ") {
+				t.Errorf("%v", err)
+			}
+			r := b.account.Check(context.Background())
+			if r.Phase != status.Backoff || !r.Failed || r.RetryAfter <= 10*time.Second || r.RetryAfter > 20*time.Second {
+				t.Errorf("%+v", r)
+			}
+			time.Sleep(r.RetryAfter)
+			if r := b.account.Check(context.Background()); r.Phase != status.Ready || r.Code != "" {
+				t.Errorf("%+v", r)
+			}
+			b.account.Accepted(b.tried())
+			time.Sleep(forcedWindow)
+		}
+		if b.count() != 4 {
+			t.Errorf("%d renewals", b.count())
+		}
+	})
+}
+
 // tried is the token that a request may try with.
 func (b *bubble) tried() Token {
 	b.t.Helper()

@@ -38,8 +38,8 @@ type grant struct {
 	trouble  trouble
 	storms   breaker
 	spurned  spurned
-	untried  bool        // the upstream has accepted nothing since a person signed in
-	eager    atomic.Bool // spurned.on or untried: an accepted token is news
+	proof    proof
+	eager    atomic.Bool // spurned.on or not proved: an accepted token is news
 	offers   limiter     // of more rights
 	bad      string      // access token that the upstream refused
 	attempt  *attempt
@@ -325,7 +325,7 @@ func (g *grant) way() *web {
 func (g *grant) check(ctx context.Context) {
 	g.mu.Lock()
 	g.trouble.retryNow()
-	idle := g.spurned.on // only a request can find out more
+	idle := !g.mayRenew(wallNow())
 	g.mu.Unlock()
 	if g.look(ctx) != nil || idle {
 		return

@@ -104,7 +104,7 @@ func (g *grant) adoptLocked(rec *record) {
 		g.bad = ""
 	}
 	if g.rec == nil || rec.Access != g.rec.Access {
-		g.spurned.tried = time.Time{}
+		g.unprove(renewed)
 	}
 	g.rec, g.loaded = rec, true
 }
@@ -213,6 +213,7 @@ func (g *grant) settle(rec *record, a *tokenAnswer, failed *failure, interrupted
 		if failed == nil {
 			g.mu.Lock()
 			g.bad = "" // even if it is the same again: the provider vouches for it
+			g.unprove(renewed)
 			g.mu.Unlock()
 			g.s.log.Info("sign-in renewed", "host", hostOf(rec.TokenEndpoint))
 			return nil

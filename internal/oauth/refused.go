@@ -87,7 +87,28 @@ func (g *grant) judge(t Token, c bearerChallenge) (reaction, error) {
 func (g *grant) spurn(now time.Time) *Error {
 	g.spurned = spurned{on: true, tried: now}
 	g.eager.Store(true)
-	return g.orRunning(g.rejected())
+	return g.orRunning(g.rejected(now))
+}
+
+// unprove notes, with mu held, that the token at hand is a new one.
+func (g *grant) unprove(p proof) {
+	g.proof, g.spurned.tried = max(p, g.proof), time.Time{}
+	g.eager.Store(true)
+}
+
+// outlived reports that the upstream refuses a token it took before: another one will do,
+// once it may be had.
+func (g *grant) outlived() bool {
+	return g.spurned.on && g.proof == proved && g.rec != nil && g.rec.renewable() && g.lost == nil
+}
+
+// mayRenew reports, with mu held, whether what is due may be renewed without a request. While
+// the upstream refuses all it is sent, only a request finds out more.
+func (g *grant) mayRenew(now time.Time) bool {
+	if g.outlived() && g.storms.allow(now) {
+		g.bad, g.spurned = g.rec.Access, spurned{}
+	}
+	return !g.spurned.on
 }
 
 // heldBack is the error for all requests but one in a while when the upstream refuses what
@@ -105,7 +126,7 @@ func (g *grant) heldBack(now time.Time) error {
 		g.spurned.tried = now
 		return nil
 	}
-	return g.orRunning(g.rejected())
+	return g.orRunning(g.rejected(now))
 }
 
 // accepted is Account.Accepted.
@@ -116,7 +137,7 @@ func (g *grant) accepted(t Token) {
 	g.mu.Lock()
 	current := g.rec != nil && g.rec.Access == t.Value
 	if current {
-		g.spurned, g.untried = spurned{}, false
+		g.spurned, g.proof = spurned{}, proved
 		g.eager.Store(false)
 	}
 	g.mu.Unlock()
@@ -126,7 +147,7 @@ func (g *grant) accepted(t Token) {
 }
 
 // rejected is the error while an upstream refuses what the provider issues.
-func (g *grant) rejected() *Error {
+func (g *grant) rejected(now time.Time) *Error {
 	e := &Error{
 		Code:    status.CredentialsRejected,
 		Summary: hostOf(g.profile.Target) + " refuses this sign-in",
@@ -136,7 +157,11 @@ func (g *grant) rejected() *Error {
 	switch {
 	case g.lost != nil:
 		e.Detail, e.Action = lastFailed+": "+sentence(g.lost), g.lost.Action
-	case g.untried:
+	case g.outlived():
+		at := g.storms.next(now)
+		e.Summary, e.Detail = hostOf(g.profile.Target)+" refuses the token that it took before", ""
+		e.Action, e.RetryAfter = "Try again at "+at.Local().Format(time.TimeOnly), at.Sub(now)
+	case g.proof == signedInto:
 		e.Detail = "it answers 401 to what a new sign-in brought"
 		e.Action = "Check sign_in.scopes and sign_in.resource of the profile, or ask the operator of the server"
 	case g.rec != nil && !g.rec.renewable():

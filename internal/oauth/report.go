@@ -24,8 +24,12 @@ func (g *grant) standing(now time.Time) status.Report {
 	switch {
 	case g.attempt != nil:
 		return g.attempt.report(g.profile.Name)
+	case g.outlived():
+		r := failing(status.Backoff, g.rejected(now))
+		r.Action = "" // it is renewed by itself
+		return r
 	case g.spurned.on && rec != nil && rec.State == stateLive:
-		return asReport(status.SignInNeeded, g.rejected())
+		return asReport(status.SignInNeeded, g.rejected(now))
 	case rec != nil && rec.State == stateLive && rec.livesPast(now) && rec.Access != g.bad:
 		return g.ready(now)
 	case rec != nil && rec.renewable() && g.trouble.err != nil,

@@ -368,8 +368,7 @@ func (g *grant) commit(rec *record, note string) error {
 	defer g.mu.Unlock()
 	g.note, g.wanted, g.bad, g.reviewed = note, nil, "", ""
 	g.lost, g.trouble, g.storms, g.spurned = nil, trouble{}, breaker{}, spurned{}
-	g.untried = true
-	g.eager.Store(true)
+	g.unprove(signedInto)
 	g.s.log.Info("signed in", "profile", g.profile.Name, "host", hostOf(rec.TokenEndpoint))
 	if g.unsaved != nil {
 		e := storeTrouble(g.unsaved)

@@ -111,6 +111,32 @@ func (b *breaker) allow(now time.Time) bool {
 
 func (b *breaker) trip(now time.Time) { b.until = now.Add(forcedWindow) }
 
+// next is when a renewal may be forced again.
+func (b *breaker) next(now time.Time) time.Time {
+	at := now.Add(b.open(now))
+	for _, l := range []struct {
+		limiter
+		most  int
+		every time.Duration
+	}{{b.minute, 1, forcedEvery}, {b.window, forcedMost, forcedWindow}} {
+		if n := len(l.times); n >= l.most {
+			if free := l.times[n-l.most].Add(l.every); free.After(at) && free.Sub(now) <= l.every {
+				at = free
+			}
+		}
+	}
+	return at
+}
+
+// proof is what an upstream has made of the token at hand.
+type proof int
+
+const (
+	proved     proof = iota // accepted, or of before this process
+	renewed                 // not seen since it was renewed
+	signedInto              // none seen since a person signed in
+)
+
 // spurned is an upstream that refuses what it is sent, and nothing better can be had for
 // now. A request may try all the same every requestStep: its success is what ends this.
 type spurned struct {
