@@ -193,6 +193,28 @@ func TestAServerThatRefusesEveryToken(t *testing.T) {
 	person.opened(1)
 }
 
+// Signing in again is no help against a server that refuses a new sign-in: nobody's browser is
+// opened for it again.
+func TestAServerThatRefusesANewSignIn(t *testing.T) {
+	t.Parallel()
+	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	box.Switch("mcp-401")
+	box.Switch("no-refresh-token")
+	a := newApp(t, inMemory+profileFor("one", box, ", sign_in: {start: on_request, scopes: [\"mcp:tools\"]}"), person.env())
+	a.start()
+	url := a.waitPhase("one", status.SignInNeeded).URL
+	for range 3 {
+		if told := post(t, url, "tools/list"); told.rpc.Error == nil || told.rpc.Error.Code != status.CredentialsRejected.RPC() ||
+			!strings.Contains(told.rpc.Error.Message, "what a new sign-in brought") {
+			t.Errorf("a client is told %d %s", told.status, told.body)
+		}
+	}
+	a.untilRow("one", "to say so", func(p *status.Profile) bool {
+		return p.Phase == status.SignInNeeded && p.Code == status.CredentialsRejected
+	})
+	person.opened(1)
+}
+
 // wellSaid judges what the row says.
 func (f fault) wellSaid(t *testing.T, row status.Profile, box *sandbox.Sandbox) {
 	t.Helper()
