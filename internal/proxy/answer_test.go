@@ -109,7 +109,7 @@ func TestMessage(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	f.action = strings.Repeat("Do it. ", 100)
-	if got := f.message("p", "h.example", "0a0b0c0d"); len(got) > 300 || !strings.HasPrefix(got, "p (h.example): line") || !strings.HasSuffix(got, "…") {
+	if got := f.message("p", "h.example", "0a0b0c0d"); len(got) > 300 || !strings.HasPrefix(got, "p (h.example): line") || !strings.HasSuffix(got, "… (ref 0a0b0c0d)") {
 		t.Errorf("got %q", got)
 	}
 	f = &failure{says: "not signed in.", action: "Sign in."}

@@ -119,10 +119,12 @@ func (f *failure) message(profile, host, ref string) string {
 		text += " (" + host + ")"
 	}
 	text = oneLine(text + ": " + strings.TrimRight(f.says, ". ") + ".")
+	action := ""
 	if f.action != "" {
-		tail = oneLine(" "+strings.TrimRight(f.action, ". ")+".") + tail
+		action = oneLine(" " + strings.TrimRight(f.action, ". ") + ".")
 	}
-	return clip(clip(text, max(maxMessage-len(tail), shortest))+tail, maxMessage)
+	most := maxMessage - len(tail)
+	return clip(clip(text, max(most-len(action), shortest))+action, most) + tail
 }
 
 // clip cuts s to at most n bytes.
