@@ -603,6 +603,13 @@ func TestNone(t *testing.T) {
 	if _, err := w.account.Refused(t.Context(), tok, nil); code(t, err) != status.CredentialsRejected {
 		t.Errorf("%v", err)
 	}
+	if r := w.last(); r.Phase != status.SignInNeeded || r.Code != status.CredentialsRejected || r.Action == "" {
+		t.Errorf("%+v", r)
+	}
+	w.account.Accepted(tok)
+	if r := w.last(); r.Phase != status.Ready || r.Code != "" {
+		t.Errorf("%+v", r)
+	}
 	if err := w.account.SignIn(t.Context()); code(t, err) != status.ProfileError {
 		t.Errorf("%v", err)
 	}

@@ -13,26 +13,49 @@ import (
 )
 
 // nothing is the source of sign_in.method none.
-type nothing struct{}
+type nothing struct {
+	changed func()
+	refusal atomic.Bool // the upstream wants a token all the same
+}
 
-func newNothing(*Accounts, string, func()) source { return nothing{} }
+func newNothing(_ *Accounts, _ string, changed func()) source { return &nothing{changed: changed} }
 
-func (nothing) adopt(profile.Profile) error          { return nil }
-func (nothing) token(context.Context) (Token, error) { return Token{}, nil }
-func (nothing) accepted(Token)                       {}
-func (nothing) check(context.Context)                {}
-func (nothing) signIn(context.Context) error         { return noSignIn(profile.MethodNone) }
-func (nothing) signOut(context.Context, bool) error  { return noSignIn(profile.MethodNone) }
-func (nothing) close()                               {}
-func (nothing) refused(context.Context, Token, []string) (Token, error) {
-	return Token{}, &Error{
-		Code: status.CredentialsRejected, Summary: "the server wants a sign-in",
-		Detail: "sign_in.method of the profile is none", Action: "Remove sign_in.method from the profile",
+func (n *nothing) adopt(profile.Profile) error {
+	n.refusal.Store(false)
+	return nil
+}
+
+func (*nothing) token(context.Context) (Token, error) { return Token{}, nil }
+func (*nothing) check(context.Context)                {}
+func (*nothing) signIn(context.Context) error         { return noSignIn(profile.MethodNone) }
+func (*nothing) signOut(context.Context, bool) error  { return noSignIn(profile.MethodNone) }
+func (*nothing) close()                               {}
+
+func (n *nothing) refused(context.Context, Token, []string) (Token, error) {
+	if n.refusal.CompareAndSwap(false, true) {
+		n.changed()
+	}
+	return Token{}, wantsSignIn()
+}
+
+func (n *nothing) accepted(Token) {
+	if n.refusal.Load() && n.refusal.CompareAndSwap(true, false) {
+		n.changed()
 	}
 }
 
-func (nothing) report() status.Report {
+func (n *nothing) report() status.Report {
+	if n.refusal.Load() {
+		return asReport(status.SignInNeeded, wantsSignIn())
+	}
 	return status.Report{Phase: status.Ready, Summary: "no sign-in needed"}
+}
+
+func wantsSignIn() *Error {
+	return &Error{
+		Code: status.CredentialsRejected, Summary: "the server wants a sign-in",
+		Detail: "sign_in.method of the profile is none", Action: "Remove sign_in.method from the profile",
+	}
 }
 
 func noSignIn(method string) *Error {

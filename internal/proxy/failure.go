@@ -68,7 +68,7 @@ var (
 	tooManyStreams = &failure{code: status.Busy, says: "too many streams are open",
 		action: "Close clients that are not in use"}
 	nothingServed = &failure{code: status.Busy, says: "nothing is served at this address at the moment",
-		action: "Try again in a moment"}
+		action: "Try again in a moment; mcpauth-tray status says more"}
 	shuttingDown = &failure{code: status.ShuttingDown, says: "mcpauth-tray is shutting down",
 		action: "Start it again to go on"}
 	tokensRefused = &failure{code: status.CredentialsRejected, says: "the server refuses the sign-in's tokens",
