@@ -39,7 +39,7 @@ type fault struct {
 }
 
 var faults = []fault{
-	{"mcp-401", atCall, status.Ready, "", "ready", status.CredentialsRejected, "refuse"},
+	{"mcp-401", atCall, status.SignInNeeded, status.CredentialsRejected, "refuses this sign-in", status.CredentialsRejected, ""},
 	{"mcp-500", atCall, status.Ready, "", "ready", "", ""},
 	{"mcp-html", atCall, status.Ready, "", "ready", status.UpstreamBadResponse, "web page|HTML"},
 	{"mcp-reset", atCall, status.Ready, "", "ready", status.UpstreamUnreachable, "lost"},
@@ -54,8 +54,8 @@ var faults = []fault{
 	{"token-200-html", atRenewal, status.Backoff, status.IDPUnavailable, "login page", status.IDPUnavailable, ""},
 	{"token-302", atRenewal, status.Backoff, status.IDPUnavailable, "redirect|302", status.IDPUnavailable, ""},
 	{"token-reset", atRenewal, status.Backoff, status.IDPUnavailable, "reach|reset|lost|EOF", status.IDPUnavailable, ""},
-	{"token-invalid-grant", atRenewal, status.SignInNeeded, status.NotSignedIn, "invalid_grant", status.NotSignedIn, "invalid_grant|cannot be renewed"},
-	{"token-invalid-client", atRenewal, status.SignInNeeded, status.NotSignedIn, "does not know this client", status.NotSignedIn, "does not know|cannot be renewed"},
+	{"token-invalid-grant", atRenewal, status.SignInNeeded, status.NotSignedIn, "invalid_grant", status.NotSignedIn, ""},
+	{"token-invalid-client", atRenewal, status.SignInNeeded, status.NotSignedIn, "does not know this client", status.NotSignedIn, ""},
 
 	{"token-500", atSignIn, status.SignInNeeded, status.IDPUnavailable, "500", status.NotSignedIn, ""},
 	{"token-400-html", atSignIn, status.SignInNeeded, status.IDPUnavailable, "400", status.NotSignedIn, ""},
@@ -70,13 +70,16 @@ var faults = []fault{
 	{"metadata-missing", atSignIn, status.SignInNeeded, status.ProviderRefused, "metadata", status.NotSignedIn, ""},
 	{"metadata-html", atSignIn, status.SignInNeeded, status.ProviderRefused, "metadata", status.NotSignedIn, ""},
 	{"metadata-authorize-javascript", atSignIn, status.SignInNeeded, status.ProviderRefused, "authorization_endpoint", status.NotSignedIn, ""},
-	{"dcr-absent", atSignIn, status.SignInNeeded, status.ProviderRefused, "client of your own", status.NotSignedIn, ""},
-	{"dcr-denied", atSignIn, status.SignInNeeded, status.ProviderRefused, "did not register", status.NotSignedIn, ""},
-	{"dcr-html", atSignIn, status.SignInNeeded, status.ProviderRefused, "did not register", status.NotSignedIn, ""},
+	{"dcr-absent", atSignIn, status.SignInNeeded, status.ProviderRefused, "client of your own", status.NotSignedIn, ownClient},
+	{"dcr-denied", atSignIn, status.SignInNeeded, status.ProviderRefused, "did not register", status.NotSignedIn, ownClient},
+	{"dcr-html", atSignIn, status.SignInNeeded, status.ProviderRefused, "did not register", status.NotSignedIn, ownClient},
 	{"prm-missing", atSignIn, status.SignInNeeded, status.ProviderRefused, "metadata", status.NotSignedIn, ""},
 	{"prm-resource-elsewhere", atSignIn, status.SignInNeeded, status.ProviderRefused, "another server", status.NotSignedIn, ""},
 	{"prm-no-servers", atSignIn, status.SignInNeeded, status.ProviderRefused, "authorization server", status.NotSignedIn, ""},
 }
+
+// ownClient is the advice to register a client by hand.
+const ownClient = `redirect URI http://localhost/callback on any port.* sign_in\.client_id`
 
 func (f fault) name() string {
 	return f.on + " " + []string{"from the start", "at sign-in", "at renewal", "at a call"}[f.when]
@@ -156,6 +159,62 @@ func (f fault) meet(a *app, profile string, box *sandbox.Sandbox) {
 	}
 }
 
+// A server may refuse whatever it is sent, for a while. That shows after one call, costs the
+// provider nothing more, and is over as soon as the server answers again.
+func TestAServerThatRefusesEveryToken(t *testing.T) {
+	t.Parallel()
+	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	a := newApp(t, inMemory+profileFor("one", box, ""), person.env())
+	a.start()
+	a.waitPhase("one", status.SignInNeeded)
+	url := a.signIn("one").URL
+	echoes(t, url)
+	box.Switch("mcp-401")
+	for range 5 {
+		if told := post(t, url, "tools/list"); told.rpc.Error == nil || told.rpc.Error.Code != status.CredentialsRejected.RPC() {
+			t.Errorf("a client is told %d %s", told.status, told.body)
+		}
+		row := a.untilRow("one", "to need a person", func(p *status.Profile) bool { return p.Phase == status.SignInNeeded })
+		if row.Code != status.CredentialsRejected || !strings.Contains(row.Detail, "401") || !strings.Contains(row.Action, "signin one") {
+			t.Errorf("the row is %+v", row)
+		}
+	}
+	if n := box.Count(sandbox.KindToken); n != 2 {
+		t.Errorf("the token endpoint was asked %d times, want 2", n)
+	}
+	box.Behave()
+	a.eventually("the server's answer", func() bool { return post(t, url, "tools/list").rpc.Error == nil })
+	if row := a.waitPhase("one", status.Ready); row.Code != "" || row.Action != "" {
+		t.Errorf("the row is %+v", row)
+	}
+	if n := box.Count(sandbox.KindToken); n != 2 {
+		t.Errorf("the token endpoint was asked %d times, want 2", n)
+	}
+	person.opened(1)
+}
+
+// Signing in again is no help against a server that refuses a new sign-in: nobody's browser is
+// opened for it again.
+func TestAServerThatRefusesANewSignIn(t *testing.T) {
+	t.Parallel()
+	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	box.Switch("mcp-401")
+	box.Switch("no-refresh-token")
+	a := newApp(t, inMemory+profileFor("one", box, ", sign_in: {start: on_request, scopes: [\"mcp:tools\"]}"), person.env())
+	a.start()
+	url := a.waitPhase("one", status.SignInNeeded).URL
+	for range 3 {
+		if told := post(t, url, "tools/list"); told.rpc.Error == nil || told.rpc.Error.Code != status.CredentialsRejected.RPC() ||
+			!strings.Contains(told.rpc.Error.Message, "what a new sign-in brought") {
+			t.Errorf("a client is told %d %s", told.status, told.body)
+		}
+	}
+	a.untilRow("one", "to say so", func(p *status.Profile) bool {
+		return p.Phase == status.SignInNeeded && p.Code == status.CredentialsRejected
+	})
+	person.opened(1)
+}
+
 // wellSaid judges what the row says.
 func (f fault) wellSaid(t *testing.T, row status.Profile, box *sandbox.Sandbox) {
 	t.Helper()
@@ -166,6 +225,9 @@ func (f fault) wellSaid(t *testing.T, row status.Profile, box *sandbox.Sandbox) 
 	}
 	if n := utf8.RuneCountInString(row.Summary); n == 0 || n > 80 {
 		t.Errorf("the summary %q has %d characters", row.Summary, n)
+	}
+	if first, _ := utf8.DecodeRuneInString(row.Summary); unicode.IsUpper(first) {
+		t.Errorf("the summary %q begins with a capital", row.Summary)
 	}
 	if row.Code != "" && row.Phase == status.SignInNeeded && row.Action == "" {
 		t.Errorf("nothing says what to do: %+v", row)
@@ -219,7 +281,7 @@ const source = "mcpauth-tray"
 var pathOrQuery = regexp.MustCompile(`https?://[^/\s"]+/\S|\?\w+=|/mcp\b|/token\b|/authorize\b`)
 
 // redirectURI is the one address that people are told whole: they have to register it.
-var redirectURI = regexp.MustCompile(`redirect URI http://localhost:\d+/callback\b`)
+var redirectURI = regexp.MustCompile(`redirect URI http://localhost(:[1-9]\d*)?/callback\b`)
 
 // goodWords says what is wrong with a text for people.
 func goodWords(text string, box *sandbox.Sandbox) error {

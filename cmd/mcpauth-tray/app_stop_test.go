@@ -79,6 +79,64 @@ func TestARenewalInFlightIsSavedAtTheEnd(t *testing.T) {
 	}
 }
 
+// A code works once: its tokens are saved although the app was told to end meanwhile.
+func TestACodeInFlightIsRedeemedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	a := newApp(t, storeInFile+profileFor("one", box, ""), passphraseForTests, person.env())
+	a.start()
+	address := a.waitPhase("one", status.SignInNeeded).URL
+	release := hold(t, box, sandbox.KindToken)
+	a.run("signin", "one")
+	got(t, box, sandbox.KindToken, "the code", func(sandbox.Request) bool { return true })
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	a.closesPorts(address)
+	release()
+	a.ends()
+	a.start()
+	echoes(t, a.waitPhase("one", status.Ready).URL)
+	person.opened(1)
+}
+
+// A provider that does not answer keeps nobody from ending the app: it is given a few
+// seconds, and a person who insists gives it none.
+func TestAnEndWhileTheProviderHangs(t *testing.T) {
+	t.Parallel()
+	for _, impatient := range []bool{false, true} {
+		t.Run(map[bool]string{false: "asked once", true: "asked twice"}[impatient], func(t *testing.T) {
+			t.Parallel()
+			box := newBox(t, sandbox.Options{})
+			a, _ := signedInTo(t, box, sandbox.Hang())
+			got(t, box, sandbox.KindToken, "the renewal", isRenewal)
+			began := time.Now()
+			if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			host := strings.TrimPrefix(box.Issuer(), "http://")
+			a.eventually("word of what is awaited", func() bool { return strings.Contains(a.log.String(), "Waiting for "+host) })
+			if !impatient {
+				a.ends()
+				if took := time.Since(began); took > 2*saveTime {
+					t.Errorf("it took %v to end", took)
+				}
+				return
+			}
+			if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-a.ended:
+			case <-time.After(3 * time.Second):
+				_ = a.cmd.Process.Kill()
+				t.Error("the second signal does not end the app")
+			}
+			a.cmd = nil
+		})
+	}
+}
+
 func TestACallInFlightIsAnsweredAtTheEnd(t *testing.T) {
 	t.Parallel()
 	box := newBox(t, sandbox.Options{Open: true})
@@ -133,7 +191,7 @@ func TestARenewalCutShort(t *testing.T) {
 		}
 		for range 3 { // what asks for a token again
 			if got := post(t, row.URL, "tools/list"); got.rpc.Error == nil || got.rpc.Error.Code != status.NotSignedIn.RPC() ||
-				!strings.Contains(got.rpc.Error.Message, "signin one") {
+				!strings.Contains(got.rpc.Error.Message, "interrupted") {
 				t.Errorf("a client is told %d %s", got.status, got.body)
 			}
 			a.run("restart", "one")

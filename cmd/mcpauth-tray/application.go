@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,8 +56,8 @@ func newApplication(o appOptions, log *slog.Logger, level *slog.LevelVar) (*appl
 	return a, nil
 }
 
-// run serves until ctx ends or somebody quits, then ends everything in order: no new
-// requests, those in flight drained, renewals in flight saved.
+// run serves until ctx ends or somebody quits, then ends everything: no new requests, those
+// in flight drained, and meanwhile renewals in flight saved.
 func (a *application) run(ctx context.Context) error {
 	ctx, a.quit = context.WithCancel(ctx)
 	defer a.quit()
@@ -74,6 +76,8 @@ func (a *application) run(ctx context.Context) error {
 	}
 	defer socket.Close()
 	parts, ctx := errgroup.WithContext(ctx)
+	saved := make(chan error, 1)
+	context.AfterFunc(ctx, func() { saved <- a.save() })
 	parts.Go(func() error { return a.sup.Run(ctx) })
 	parts.Go(func() error { return a.watcher.Run(ctx) })
 	parts.Go(func() error { return a.serveControl(ctx, socket) })
@@ -83,10 +87,26 @@ func (a *application) run(ctx context.Context) error {
 	}
 	a.showTray(ctx)
 	err = parts.Wait()
-	if unsaved := a.world.close(); unsaved != nil {
+	a.world.background.Wait()
+	if unsaved := <-saved; unsaved != nil {
 		a.log.Error("the app ended before everything was finished", "error", unsaved)
 	}
 	return err
+}
+
+// silence is how long an end may take without a word.
+const silence = 500 * time.Millisecond
+
+// save closes the world, and says so when that takes a while.
+func (a *application) save() error {
+	timer := time.AfterFunc(silence, func() {
+		if hosts := a.world.awaited(); len(hosts) > 0 {
+			a.notice(fmt.Sprintf("Waiting for %s to answer, for %s at most, so that no sign-in is lost. Interrupt again to end at once.",
+				strings.Join(hosts, ", "), saveTime))
+		}
+	})
+	defer timer.Stop()
+	return a.world.close()
 }
 
 func (a *application) serveControl(ctx context.Context, socket net.Listener) error {

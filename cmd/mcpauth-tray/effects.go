@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,10 +21,11 @@ import (
 )
 
 // drainTime is how long requests in flight may take to finish once a profile is
-// stopped or replaced, saveTime how long a renewal in flight may when the app ends.
+// stopped or replaced, saveTime how long a provider may take to answer a renewal or a code,
+// and the answer to be saved, when the app ends.
 const (
 	drainTime = 5 * time.Second
-	saveTime  = 10 * time.Second
+	saveTime  = 5 * time.Second
 )
 
 // world is what the supervisor acts on: sockets, accounts and the token store.
@@ -61,10 +63,20 @@ func (w *world) effects(reload func(context.Context) error, quit func()) supervi
 		Configure: w.configure,
 		Listen:    w.listen,
 		ClientURL: w.clientURL,
-		OpenURL:   w.openURL,
+		OpenURL:   w.openPage,
 		Reload:    reload,
 		Quit:      quit,
 	}
+}
+
+// openPage opens the page of a sign-in that a request started.
+func (w *world) openPage(profile, url string) error {
+	err := w.openURL(url)
+	if err == nil {
+		return nil
+	}
+	return &oauth.Error{Code: status.SignInFailed, Summary: "the sign-in page could not be shown", Detail: err.Error(), Err: err,
+		Action: "Run mcpauth-tray signin " + profile + " --no-browser and open the address that it prints"}
 }
 
 // configure puts new settings in force. Another token store makes new accounts, whose
@@ -97,21 +109,34 @@ func (w *world) configure(s profile.Settings) error {
 	return nil
 }
 
-// close waits until requests in flight are answered, and renewals finished and saved.
+// close waits until renewals in flight are finished and saved.
 func (w *world) close() error {
-	w.background.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
-	w.mu.Lock()
-	all := append(w.retired, w.accounts)
-	w.mu.Unlock()
 	errs := []error{w.ports.save()}
-	for _, accounts := range all {
-		if accounts != nil {
-			errs = append(errs, accounts.Close(ctx))
-		}
+	for _, accounts := range w.everyAccount() {
+		errs = append(errs, accounts.Close(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// awaited names the hosts whose answers close waits for.
+func (w *world) awaited() []string {
+	var hosts []string
+	for _, accounts := range w.everyAccount() {
+		hosts = append(hosts, accounts.Awaited()...)
+	}
+	return hosts
+}
+
+func (w *world) everyAccount() []*oauth.Accounts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := slices.Clone(w.retired)
+	if w.accounts != nil {
+		all = append(all, w.accounts)
+	}
+	return all
 }
 
 func (w *world) listen(p profile.Profile) (supervisor.Socket, error) {
@@ -189,7 +214,12 @@ func (s *socket) Serve(p profile.Profile, h supervisor.Hooks) (supervisor.Servic
 }
 
 func profileFault(err error) error {
-	return &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct the profile in profiles.yaml"}
+	f := &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct the profile in profiles.yaml"}
+	var own *oauth.Error
+	if errors.As(err, &own) {
+		f.Detail, f.Action = own.Detail, own.Action
+	}
+	return f
 }
 
 // readHeaders resolves headers.set and headers.set_file.

@@ -28,6 +28,7 @@ type source interface {
 	adopt(p profile.Profile) error // p's settings are in force from now on
 	token(ctx context.Context) (Token, error)
 	refused(ctx context.Context, t Token, challenges []string) (Token, error)
+	accepted(t Token)
 	check(ctx context.Context)
 	signIn(ctx context.Context) error
 	signOut(ctx context.Context, revoke bool) error
@@ -45,6 +46,10 @@ func (a *Account) Token(ctx context.Context) (Token, error) { return a.source.to
 func (a *Account) Refused(ctx context.Context, t Token, challenges []string) (Token, error) {
 	return a.source.refused(ctx, t, challenges)
 }
+
+// Accepted is told that the upstream let a request with t in. It is cheap enough for every
+// request, and ends what Refused began.
+func (a *Account) Accepted(t Token) { a.source.accepted(t) }
 
 // Check brings the sign-in up to date without a person: it loads what is stored, renews
 // what is due, and asks an unknown target whether it wants a sign-in at all.

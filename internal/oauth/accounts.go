@@ -14,7 +14,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
@@ -40,7 +41,6 @@ var ErrNoRecord = errors.New("no record")
 type Options struct {
 	Store    Store
 	Secret   func(context.Context, profile.Secret) (string, error) // nil: inline values only
-	Client   func(profile.Profile) (*http.Client, error)           // for the transport of a profile's OAuth calls, which is guarded; nil: own
 	Logger   *slog.Logger                                          // nil: discard
 	Settings profile.Settings
 	Action   string // how a person starts a sign-in; empty: in the tray, or by the command
@@ -50,7 +50,6 @@ type Options struct {
 type Accounts struct {
 	store  Store
 	secret func(context.Context, profile.Secret) (string, error)
-	client func(profile.Profile) (*http.Client, error)
 	log    *slog.Logger
 	action string
 	doors  *doors
@@ -65,6 +64,7 @@ type Accounts struct {
 	closed   bool
 	settings profile.Settings
 	accounts map[string]*Account // account key → account
+	asked    map[string]int      // host → answers awaited that may hold a token
 }
 
 // New returns Accounts. It starts nothing and reads nothing.
@@ -72,11 +72,11 @@ func New(o Options) *Accounts {
 	s := &Accounts{
 		store:    o.Store,
 		secret:   o.Secret,
-		client:   o.Client,
 		log:      o.Logger,
 		action:   o.Action,
 		settings: o.Settings,
 		accounts: map[string]*Account{},
+		asked:    map[string]int{},
 	}
 	if s.secret == nil {
 		s.secret = inlineSecret
@@ -140,8 +140,8 @@ var sources = map[string]func(s *Accounts, key string, changed func()) source{
 	profile.MethodNone:    newNothing,
 }
 
-// Close ends sign-ins under way, waits for renewals and saves in flight, and gives up on
-// them when ctx ends. The Accounts are of no use afterwards.
+// Close ends sign-ins under way, waits for codes and renewals that a provider has been sent
+// and for their saving, and gives up on them when ctx ends. The Accounts are of no use afterwards.
 func (s *Accounts) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -183,15 +183,28 @@ func (s *Accounts) begin() (end func(), ok bool) {
 	return s.work.Done, true
 }
 
+// asking notes that a host's answer may hold a token, until it is there.
+func (s *Accounts) asking(host string) (answered func()) {
+	add := func(n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.asked[host] += n; s.asked[host] == 0 {
+			delete(s.asked, host)
+		}
+	}
+	add(1)
+	return func() { add(-1) }
+}
+
+// Awaited names the hosts whose answers may hold tokens that must not be lost.
+func (s *Accounts) Awaited() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.asked))
+}
+
 func (s *Accounts) currentSettings() profile.Settings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.settings
-}
-
-func (s *Accounts) httpClient(p profile.Profile) (*http.Client, error) {
-	if s.client == nil {
-		return nil, nil
-	}
-	return s.client(p)
 }

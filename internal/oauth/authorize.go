@@ -156,32 +156,30 @@ func (r *request) answer(q url.Values) (code string, err error) {
 		return "", declinedBy(hostOf(r.found.meta.authorization), q)
 	}
 	if q.Get("code") == "" {
-		return "", &Error{Code: status.SignInFailed, Summary: "The provider's answer has no code", Action: "Try again"}
+		return "", &Error{Code: status.SignInFailed, Summary: "the provider's answer has no code"}
 	}
 	return q.Get("code"), nil
 }
 
 func wrongIssuer(detail string) *Error {
-	return &Error{Code: status.SignInFailed, Summary: "A sign-in answer was not trusted", Detail: detail,
-		Action: "Try again; if it happens again, tell the operator of the provider"}
+	return &Error{Code: status.SignInFailed, Summary: "a sign-in answer was not trusted", Detail: detail,
+		Action: "Sign in again; if it happens again, tell the operator of the provider"}
 }
 
 // errDeclined marks a sign-in that a person, or the provider's rules, said no to.
 var errDeclined = errors.New("access_denied")
 
 func declinedBy(host string, q url.Values) *Error {
-	e := &Error{Code: status.SignInFailed, Summary: "The sign-in was declined at the provider", Action: "Try again",
+	e := &Error{Code: status.SignInFailed, Summary: "the sign-in was declined at the provider",
 		Detail: host + " says " + clean(q.Get("error"), 40)}
 	if text := clean(q.Get("error_description"), 200); text != "" {
 		e.Detail += ": " + text
 	}
-	if hint := hints[q.Get("error")]; hint != "" {
-		e.Action = hint
-	}
+	e.Action = hints[q.Get("error")]
 	if q.Get("error") == "access_denied" {
 		e.Err = errDeclined
 	} else {
-		e.Summary = "The provider refused the sign-in"
+		e.Summary = "the provider refused the sign-in"
 	}
 	return e
 }

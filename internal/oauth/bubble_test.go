@@ -142,11 +142,12 @@ func inBubble(t *testing.T, life time.Duration, change func(*bubble, *record), f
 }
 
 func (b *bubble) start() {
-	b.accounts = New(Options{Store: b.store, Client: func(profile.Profile) (*http.Client, error) { return &http.Client{Transport: b}, nil }})
+	b.accounts = New(Options{Store: b.store})
 	a, err := b.accounts.Account(b.profile)
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	a.source.(*grant).web.transport = b
 	b.account = a
 }
 
@@ -546,18 +547,22 @@ func TestOddExpiry(t *testing.T) {
 	}
 }
 
-// invalid_grant ends a sign-in, keeps its record, and is asked once.
+// invalid_grant ends a sign-in, keeps its record, and is asked once. Its token serves to the end.
 func TestGrantEnds(t *testing.T) {
 	t.Parallel()
 	inBubble(t, time.Hour, nil, func(b *bubble) {
 		time.Sleep(56 * time.Minute)
 		b.provide(says(400, `{"error":"invalid_grant"}`))
 		r := b.account.Check(context.Background())
-		if r.Phase != status.SignInNeeded || r.Code != status.NotSignedIn || !strings.Contains(r.Detail, "invalid_grant") {
+		if r.Phase != status.SignInNeeded || r.Code != status.NotSignedIn || !strings.Contains(r.Detail, "invalid_grant") ||
+			!strings.HasSuffix(r.Detail, "; calls still work until "+r.Account.ExpiresAt.Local().Format("15:04")) || !r.RenewAt.Equal(*r.Account.ExpiresAt) {
 			t.Errorf("%+v", r)
 		}
 		b.token("at0") // it lives
 		time.Sleep(5 * time.Minute)
+		if r := b.account.Check(context.Background()); r.Phase != status.SignInNeeded || strings.Contains(r.Detail, "calls") || !r.RenewAt.IsZero() {
+			t.Errorf("%+v", r)
+		}
 		for range 100 {
 			b.noToken(status.NotSignedIn)
 			b.account.Check(context.Background())
@@ -677,7 +682,7 @@ func TestDiskFull(t *testing.T) {
 
 func TestStoreLocked(t *testing.T) {
 	t.Parallel()
-	locked := &Error{Code: status.SecretStoreLocked, Summary: "The keyring is locked", Action: "Unlock it"}
+	locked := &Error{Code: status.SecretStoreLocked, Summary: "the keyring is locked", Action: "Unlock it"}
 	inBubble(t, time.Hour, func(b *bubble, _ *record) { b.store.lockUp(locked) }, func(b *bubble) {
 		r := b.account.Check(context.Background())
 		if r.Phase != status.Backoff || !r.Failed || r.Code != status.SecretStoreLocked || r.Action != "Unlock it" {
@@ -723,10 +728,11 @@ func TestUnreadableRecord(t *testing.T) {
 func TestRefusedEveryTime(t *testing.T) {
 	t.Parallel()
 	inBubble(t, time.Hour, nil, func(b *bubble) {
-		refused := 0
+		refused, tries := 0, 0
 		for range 30 * 60 {
 			tok, err := b.account.Token(context.Background())
 			if err == nil {
+				tries++
 				_, err = b.account.Refused(context.Background(), tok, []string{`Bearer error="invalid_token"`})
 			}
 			if err != nil {
@@ -734,8 +740,18 @@ func TestRefusedEveryTime(t *testing.T) {
 					t.Fatal(err)
 				}
 				refused++
+				if r := b.account.Check(context.Background()); r.Phase != status.SignInNeeded || r.Code != status.CredentialsRejected || r.Failed || !r.RenewAt.IsZero() {
+					t.Fatalf("%+v", r)
+				}
 			}
 			time.Sleep(time.Second)
+		}
+		if tries < 800 || tries > 1000 || refused < 1700 {
+			t.Errorf("%d tries and %d refusals in 30 minutes", tries, refused)
+		}
+		b.account.Accepted(b.tried())
+		if r := b.account.Check(context.Background()); r.Phase != status.Ready || r.Code != "" {
+			t.Errorf("%+v", r)
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -751,6 +767,55 @@ func TestRefusedEveryTime(t *testing.T) {
 			t.Errorf("%d renewals in 30 minutes", n)
 		}
 	})
+}
+
+// A token that is refused after it was taken has ended early: it is renewed, if too soon
+// then a little later, by itself.
+func TestRefusedBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	inBubble(t, time.Hour, nil, func(b *bubble) {
+		refused := func() (Token, error) {
+			return b.account.Refused(context.Background(), b.tried(), nil)
+		}
+		for range 2 {
+			tok, err := refused()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.account.Accepted(tok)
+			if r := b.account.Check(context.Background()); r.Phase != status.Ready {
+				t.Errorf("%+v", r)
+			}
+			time.Sleep(forcedEvery - 20*time.Second)
+			if _, err := refused(); code(t, err) != status.CredentialsRejected || strings.Contains(err.Error(), "renewed tokens") || !strings.Contains(err.Error(), "Try again at ") {
+				t.Errorf("%v", err)
+			}
+			r := b.account.Check(context.Background())
+			if r.Phase != status.Backoff || !r.Failed || r.RetryAfter <= 10*time.Second || r.RetryAfter > 20*time.Second {
+				t.Errorf("%+v", r)
+			}
+			time.Sleep(r.RetryAfter)
+			if r := b.account.Check(context.Background()); r.Phase != status.Ready || r.Code != "" {
+				t.Errorf("%+v", r)
+			}
+			b.account.Accepted(b.tried())
+			time.Sleep(forcedWindow)
+		}
+		if b.count() != 4 {
+			t.Errorf("%d renewals", b.count())
+		}
+	})
+}
+
+// tried is the token that a request may try with.
+func (b *bubble) tried() Token {
+	b.t.Helper()
+	time.Sleep(requestStep)
+	tok, err := b.account.Token(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return tok
 }
 
 func TestRefusedOnce(t *testing.T) {
@@ -806,7 +871,7 @@ func TestRefusedWhileProviderIsDown(t *testing.T) {
 	})
 }
 
-// A token that cannot be renewed is over when it is refused, until somebody acts or some time passes.
+// A token that cannot be renewed is over when it is refused, until the upstream takes it again.
 func TestRefusedForGood(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 0, func(_ *bubble, r *record) { r.Refresh = "" }, func(b *bubble) {
@@ -818,13 +883,19 @@ func TestRefusedForGood(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		b.noToken(status.NotSignedIn)
-		r := b.account.Check(context.Background())
-		if r.Phase != status.SignInNeeded || r.Code != status.NotSignedIn || time.Until(r.RenewAt) != forcedWindow {
+		time.Sleep(requestStep - 1)
+		b.noToken(status.NotSignedIn)
+		time.Sleep(1)
+		b.token("at0") // one request may try
+		b.noToken(status.NotSignedIn)
+		if r := b.account.Check(context.Background()); r.Phase != status.SignInNeeded || r.Code != status.NotSignedIn {
 			t.Errorf("%+v", r)
 		}
-		time.Sleep(forcedWindow)
+		b.account.Accepted(Token{Value: "another"})
+		b.noToken(status.NotSignedIn)
+		b.account.Accepted(tok)
 		b.token("at0")
-		if r := b.account.Check(context.Background()); r.Phase != status.Ready || b.count() != 0 {
+		if r := b.account.Check(context.Background()); r.Phase != status.Ready || r.Code != "" || b.count() != 0 {
 			t.Errorf("%+v", r)
 		}
 	})

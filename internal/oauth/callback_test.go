@@ -253,6 +253,39 @@ func TestCallbackCountsOnce(t *testing.T) {
 	}
 }
 
+// An answer with a wrong state is told of when a browser shows it to somebody, and ends nothing.
+func TestCallbackOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{}, nil)
+	done := w.begin()
+	b := newBrowser(t)
+	link := w.prompt().URL
+	back := b.toCallback(link)
+	wrong := with(back, set("state", "x"))
+	picture, err := http.NewRequestWithContext(t.Context(), http.MethodGet, wrong, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture.Header.Set("Sec-Fetch-Dest", "image")
+	resp, err := http.DefaultTransport.RoundTrip(picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if r := w.last(); resp.StatusCode != 400 || r.Detail != "" {
+		t.Errorf("%s, %+v", resp.Status, r)
+	}
+	b.get(wrong)
+	r1 := w.await("of the answer", func(r status.Report) bool { return r.Detail != "" })
+	if r1.Phase != status.SigningIn || !strings.Contains(r1.Detail, "does not belong to this sign-in") || !strings.Contains(r1.Action, "signin tools") {
+		t.Errorf("%+v", r1)
+	}
+	b.get(back.String())
+	if err := w.end(done); err != nil {
+		t.Error(err)
+	}
+}
+
 // A53: rubbish does not get in the way.
 func TestCallbackUnderRubbish(t *testing.T) {
 	t.Parallel()
@@ -407,7 +440,7 @@ func TestBusyPort(t *testing.T) {
 		})
 		w.accounts.Configure(settings)
 		_, err := w.signIn(w.person())
-		if code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "Port "+strconv.Itoa(port)+" is in use") || !strings.Contains(err.Error(), "redirect_port") {
+		if code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "port "+strconv.Itoa(port)+" is in use") || !strings.Contains(err.Error(), "redirect_port") {
 			t.Errorf("%v", err)
 		}
 	})

@@ -163,7 +163,7 @@ func (g *grant) changedProvider(f *found) error {
 	}
 	e := refusedBy(fmt.Sprintf("%s had people sign in at %s, now it names %s",
 		hostOf(f.profile.Target), clean(rec.Issuer, 100), clean(f.meta.issuer, 100)), "")
-	e.Summary = "The sign-in provider has changed"
+	e.Summary = "the sign-in provider has changed"
 	if !rec.Dynamic {
 		e.Action = "If you expect that, add it to sign_in.trusted_issuers of the profile"
 		return e

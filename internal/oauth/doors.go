@@ -223,7 +223,7 @@ func checkRedirect(raw string) (*url.URL, error) {
 func portBusy(u *url.URL) *Error {
 	return &Error{
 		Code:    status.SignInFailed,
-		Summary: "Port " + portOf(u) + " is in use by another program",
+		Summary: "port " + portOf(u) + " is in use by another program",
 		Detail:  fmt.Sprintf("the provider sends the browser back to %s, which nobody else may hold", u.Host),
 		Action:  "Close that program, or set settings.redirect_port (or sign_in.redirect_url) and register the new address at the provider",
 	}

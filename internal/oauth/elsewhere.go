@@ -61,12 +61,13 @@ func (g *grant) takeOver(ctx context.Context) bool {
 		return false
 	}
 	g.adoptLocked(stored)
-	g.lost, g.trouble = nil, trouble{}
+	g.lost, g.trouble, g.storms, g.spurned = nil, trouble{}, breaker{}, spurned{}
+	g.unprove(signedInto)
 	return true
 }
 
 // errJoined is the end of a sign-in that another process began and nobody finished.
 func errJoined() *Error {
-	return &Error{Code: status.NotSignedIn, Summary: "Sign-in needed",
-		Detail: "the sign-in that another program on this computer began was not finished", Action: "Sign in again"}
+	return &Error{Code: status.NotSignedIn, Summary: "sign-in needed",
+		Detail: "the sign-in that another program on this computer began was not finished"}
 }

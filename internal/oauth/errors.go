@@ -42,11 +42,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func profileError(detail, action string) *Error {
-	return &Error{Code: status.ProfileError, Summary: "The profile cannot be signed in", Detail: detail, Action: action}
+	return &Error{Code: status.ProfileError, Summary: "the profile has a setting that cannot be used", Detail: detail, Action: action}
 }
 
 func refusedBy(detail, action string) *Error {
-	return &Error{Code: status.ProviderRefused, Summary: "The sign-in cannot be set up", Detail: detail, Action: action}
+	return &Error{Code: status.ProviderRefused, Summary: "the sign-in cannot be set up", Detail: detail, Action: action}
 }
 
 // storeTrouble is what a Store said, as it is told to people.
@@ -55,7 +55,8 @@ func storeTrouble(err error) *Error {
 	if errors.As(err, &own) {
 		return own
 	}
-	return &Error{Code: status.SecretStoreAbsent, Summary: "The secret store cannot be used", Detail: clean(err.Error(), 200), Err: err}
+	return &Error{Code: status.SecretStoreAbsent, Summary: "the secret store cannot be used", Detail: clean(err.Error(), 200),
+		Action: "Check the disk that holds the app's state folder", Err: err}
 }
 
 // asError makes an *Error of any error of this package.
@@ -64,7 +65,7 @@ func asError(err error) *Error {
 	if errors.As(err, &own) {
 		return own
 	}
-	return &Error{Code: status.SignInFailed, Summary: "The sign-in failed", Detail: clean(err.Error(), 200), Err: err}
+	return &Error{Code: status.SignInFailed, Summary: "the sign-in failed", Detail: clean(err.Error(), 200), Err: err}
 }
 
 func asErrorOrNil(err error) *Error {
@@ -82,7 +83,7 @@ func unreachable(host string, code status.Code, err error) *Error {
 	var refused *refusedAddress
 	switch {
 	case errors.As(err, &certificate):
-		e.Summary = "The certificate of " + host + " is not trusted"
+		e.Summary = "the certificate of " + host + " is not trusted"
 		if len(certificate.UnverifiedCertificates) > 0 {
 			e.Detail = "it was issued by " + issuerName(certificate.UnverifiedCertificates[0])
 		}

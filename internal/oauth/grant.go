@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -36,8 +37,11 @@ type grant struct {
 	wanted   []string // scopes that challenges asked for
 	trouble  trouble
 	storms   breaker
-	offers   limiter // of more rights
-	bad      string  // access token that the upstream refused
+	spurned  spurned
+	proof    proof
+	eager    atomic.Bool // spurned.on or not proved: an accepted token is news
+	offers   limiter     // of more rights
+	bad      string      // access token that the upstream refused
 	attempt  *attempt
 	lost     *Error // why nobody is signed in, when that has a reason
 	note     string // something to know of the last sign-in
@@ -71,11 +75,7 @@ func (g *grant) adopt(p profile.Profile) error {
 	old := g.profile
 	same := reflect.DeepEqual([]any{old.SignIn, old.TLS, old.Proxy, old.Target}, []any{p.SignIn, p.TLS, p.Proxy, p.Target})
 	if g.web == nil || !same {
-		given, err := g.s.httpClient(p)
-		if err != nil {
-			return profileError(clean(err.Error(), 200), "Check the tls and proxy_url keys")
-		}
-		w, err := newWeb(p, given)
+		w, err := newWeb(p)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (g *grant) adopt(p profile.Profile) error {
 	}
 	g.profile = p
 	g.scopes[p.Name] = p.SignIn.Scopes
-	g.trouble, g.storms = trouble{}, breaker{}
+	g.trouble, g.storms, g.spurned = trouble{}, breaker{}, spurned{}
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (g *grant) once(ctx context.Context, name string, f func(context.Context) e
 	case r := <-ch:
 		return r.Err
 	case <-ctx.Done():
-		return &Error{Code: status.Busy, Summary: "The sign-in is being brought up to date", Action: "Try again", Err: ctx.Err()}
+		return &Error{Code: status.Busy, Summary: "the sign-in is being brought up to date", Action: "Try again", Err: ctx.Err()}
 	}
 }
 
@@ -129,7 +129,7 @@ func (g *grant) start(name string, f func(context.Context) error) <-chan singlef
 			return nil, shuttingDown()
 		}
 		defer end()
-		return nil, f(g.s.ctx)
+		return nil, f(g.s.closing)
 	})
 }
 
@@ -143,6 +143,9 @@ func (g *grant) token(ctx context.Context) (Token, error) {
 		return Token{}, err
 	}
 	now := wallNow()
+	if held := g.heldBack(now); held != nil {
+		return Token{}, held
+	}
 	t, next, err := g.current(now)
 	switch next {
 	case renewBehind:
@@ -152,7 +155,7 @@ func (g *grant) token(ctx context.Context) (Token, error) {
 			return g.stillGood(err)
 		}
 		if t, next, err = g.current(wallNow()); next == renewFirst {
-			return g.stillGood(&Error{Code: status.IDPUnavailable, Summary: "The provider's tokens end at once"})
+			return g.stillGood(&Error{Code: status.IDPUnavailable, Summary: "the provider's tokens end at once"})
 		}
 	}
 	return t, err
@@ -182,16 +185,13 @@ func (g *grant) current(now time.Time) (Token, step, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r := g.rec
-	if g.storms.open(now) > 0 {
-		return Token{}, stepNone, g.orRunning(g.rejected(now))
-	}
 	switch {
 	case r == nil && g.target == targetOpen:
 		return Token{}, stepNone, nil
 	case r == nil:
 		return Token{}, stepNone, g.orRunning(g.needed())
 	case r.livesPast(now.Add(r.lastMoments())) && r.Access != g.bad:
-		if at := r.renewAt(); !at.IsZero() && !now.Before(at) && g.trouble.quiet(now, true) == nil {
+		if at := r.renewAt(); !at.IsZero() && !now.Before(at) && !g.spurned.on && g.trouble.quiet(now, true) == nil {
 			return r.token(), renewBehind, nil
 		}
 		return r.token(), stepNone, nil
@@ -211,12 +211,12 @@ func (g *grant) current(now time.Time) (Token, step, error) {
 
 // needed says why a person has to sign in.
 func (g *grant) needed() *Error {
-	e := &Error{Code: status.NotSignedIn, Summary: "Sign-in needed", Action: g.s.signInAction(g.profile)}
+	e := &Error{Code: status.NotSignedIn, Summary: "sign-in needed", Action: g.s.signInAction(g.profile)}
 	switch r := g.rec; {
 	case g.lost != nil && g.lost.Code == status.NotSignedIn:
 		return g.lost
 	case g.lost != nil:
-		e.Detail = "the last sign-in failed: " + sentence(g.lost)
+		e.Summary, e.Detail, e.Action = lastFailed, sentence(g.lost), g.lost.Action
 	case r != nil && r.State == stateDead:
 		e.Detail = r.Why
 	case r != nil:
@@ -225,12 +225,14 @@ func (g *grant) needed() *Error {
 	return e
 }
 
+const lastFailed = "the last sign-in failed"
+
 // orRunning has callers wait for a sign-in under way instead.
 func (g *grant) orRunning(e *Error) *Error {
 	if g.attempt == nil {
 		return e
 	}
-	return &Error{Code: status.SignInRunning, Summary: "A sign-in is under way", Action: "Finish it in the browser", Wait: g.attempt.done}
+	return &Error{Code: status.SignInRunning, Summary: "a sign-in is under way", Action: "Finish it in the browser", Wait: g.attempt.done}
 }
 
 // signInAction is how a person starts a sign-in.
@@ -305,7 +307,7 @@ func (g *grant) read(ctx context.Context) (*record, *Error, error) {
 		err = rec.bound(p)
 	}
 	if err != nil {
-		return nil, &Error{Code: status.NotSignedIn, Summary: "Sign-in needed",
+		return nil, &Error{Code: status.NotSignedIn, Summary: "sign-in needed",
 			Detail: "the stored sign-in is not used: " + err.Error(), Action: g.s.signInAction(p), Err: err}, nil
 	}
 	return rec, nil, nil
@@ -328,8 +330,9 @@ func (g *grant) way() *web {
 func (g *grant) check(ctx context.Context) {
 	g.mu.Lock()
 	g.trouble.retryNow()
+	idle := !g.mayRenew(wallNow())
 	g.mu.Unlock()
-	if g.look(ctx) != nil {
+	if g.look(ctx) != nil || idle {
 		return
 	}
 	if g.signedOut() {

@@ -36,8 +36,8 @@ func (r *request) whoSignedIn(ctx context.Context, a *tokenAnswer) (subject stri
 		err = r.checkClaims(token, a.access)
 	}
 	if err != nil {
-		return "", &Error{Code: status.SignInFailed, Summary: "The provider's ID token was not accepted",
-			Detail: hostOf(r.issuer) + ": " + clean(withoutURLs(err.Error()), 160), Action: "Try again; if it happens again, tell the operator of the provider", Err: err}
+		return "", &Error{Code: status.SignInFailed, Summary: "the provider's ID token was not accepted",
+			Detail: hostOf(r.issuer) + ": " + clean(withoutURLs(err.Error()), 160), Action: "Sign in again; if it happens again, tell the operator of the provider", Err: err}
 	}
 	return clean(token.Subject, 200), nil
 }

@@ -145,7 +145,7 @@ func (w *web) tryMetadata(ctx context.Context, form form, issuer string, trusted
 	if err != nil {
 		return metadata{}, unaskable(host, status.IDPUnavailable, err)
 	}
-	missing := refusedBy(host+" publishes no authorization server metadata: "+r.odd(), "Check sign_in.issuer, or set authorize_url and token_url")
+	missing := refusedBy(host+" publishes no authorization server metadata: "+r.odd(), "Set sign_in.issuer of the profile, or authorize_url and token_url, or tell the operator of the server")
 	missing.Err = errNoMetadata
 	switch {
 	case r.status >= http.StatusInternalServerError || r.status == http.StatusTooManyRequests:

@@ -61,11 +61,19 @@ func leftovers() string {
 
 // child is a process that wants a token, twenty times at once.
 func child() {
-	s := New(childOptions(os.Getenv(childDir), os.Getenv(childKill)))
+	s := New(Options{Store: childStore(os.Getenv(childDir), os.Getenv(childKill))})
 	a, err := s.Account(profile.Profile{Name: "tools", Target: os.Getenv(childTarget)})
 	if err != nil {
 		fmt.Println("account", err)
 		return
+	}
+	if kill := os.Getenv(childKill); kill != "" {
+		a.source.(*grant).web.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			die(kill, "before-post")
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			die(kill, "after-post")
+			return resp, err
+		})
 	}
 	var wg sync.WaitGroup
 	for range 20 {
@@ -82,20 +90,11 @@ func child() {
 	_ = s.Close(context.Background())
 }
 
-func childOptions(dir, kill string) Options {
-	o := Options{Store: drawer{dir}}
-	if kill != "" {
-		o.Store = deadly{drawer{dir}, kill}
-		o.Client = func(profile.Profile) (*http.Client, error) {
-			return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-				die(kill, "before-post")
-				resp, err := http.DefaultTransport.RoundTrip(r)
-				die(kill, "after-post")
-				return resp, err
-			})}, nil
-		}
+func childStore(dir, kill string) Store {
+	if kill == "" {
+		return drawer{dir}
 	}
-	return o
+	return deadly{drawer{dir}, kill}
 }
 
 func die(want, here string) {

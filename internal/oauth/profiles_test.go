@@ -359,7 +359,7 @@ func TestSignOut(t *testing.T) {
 		if err := w.account.SignOut(t.Context(), revoke); err != nil {
 			t.Fatal(err)
 		}
-		if r := w.last(); r.Phase != status.SignInNeeded || r.Summary != "Signed out" || r.Account != nil {
+		if r := w.last(); r.Phase != status.SignInNeeded || r.Summary != "signed out" || r.Account != nil {
 			t.Errorf("%+v", r)
 		}
 		if _, err := w.account.Token(t.Context()); code(t, err) != status.NotSignedIn {
@@ -603,6 +603,13 @@ func TestNone(t *testing.T) {
 	if _, err := w.account.Refused(t.Context(), tok, nil); code(t, err) != status.CredentialsRejected {
 		t.Errorf("%v", err)
 	}
+	if r := w.last(); r.Phase != status.SignInNeeded || r.Code != status.CredentialsRejected || r.Action == "" {
+		t.Errorf("%+v", r)
+	}
+	w.account.Accepted(tok)
+	if r := w.last(); r.Phase != status.Ready || r.Code != "" {
+		t.Errorf("%+v", r)
+	}
 	if err := w.account.SignIn(t.Context()); code(t, err) != status.ProfileError {
 		t.Errorf("%v", err)
 	}
@@ -642,6 +649,13 @@ func TestStaticToken(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if r := a.Check(t.Context()); r.Phase != status.SignInNeeded || r.RenewAt.IsZero() {
+		t.Errorf("%+v", r)
+	}
+	if _, err := a.Token(t.Context()); code(t, err) != status.CredentialsRejected {
+		t.Errorf("%v", err)
+	}
+	a.Accepted(tok) // one request may try after a while
+	if r := a.Check(t.Context()); r.Phase != status.Ready {
 		t.Errorf("%+v", r)
 	}
 	write("two")
@@ -782,13 +796,7 @@ func TestGuardAtDial(t *testing.T) {
 		}
 	}()
 	_, port, _ := net.SplitHostPort(decoy.Addr().String())
-	for name, given := range map[string]*http.Client{"own": nil, "given": {Transport: &http.Transport{DialContext: (&net.Dialer{}).DialContext}}} {
-		t.Run(name, func(t *testing.T) { guarded(t, given, port) })
-	}
-}
-
-func guarded(t *testing.T, given *http.Client, port string) {
-	w, err := newWeb(profile.Profile{Target: "https://mcp.example.com/mcp"}, given)
+	w, err := newWeb(profile.Profile{Target: "https://mcp.example.com/mcp"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -227,7 +227,7 @@ func accountKey(p profile.Profile) string {
 	si := p.SignIn
 	switch si.Method {
 	case profile.MethodNone:
-		return "none"
+		return "none-" + digest(p.Target, si.Session)
 	case profile.MethodToken:
 		t := si.Token
 		return "token-" + digest(targetOrigin(p), t.Value, t.File, t.Env, t.Keyring, si.Session)

@@ -46,7 +46,7 @@ func (g *grant) receiveAt(f *found, a *attempt) (*visit, *url.URL, error) {
 	if err := checkClient(f); err != nil {
 		return nil, nil, err
 	}
-	v := newVisit(rand.Text(), a.life, func() { g.sawStranger(a) })
+	v := newVisit(rand.Text(), a.life, func(note string) { g.noteAnswer(a, note) })
 	at, err := g.s.doors.expect(wanted, v)
 	if si := f.profile.SignIn; errors.Is(err, errPortBusy) && si.ClientID == "" && si.RedirectURL == "" {
 		free := *wanted
@@ -57,16 +57,16 @@ func (g *grant) receiveAt(f *found, a *attempt) (*visit, *url.URL, error) {
 	case errors.Is(err, errPortBusy):
 		return nil, nil, portBusy(wanted)
 	case err != nil:
-		return nil, nil, &Error{Code: status.SignInFailed, Summary: "Port " + portOf(wanted) + " cannot be opened",
+		return nil, nil, &Error{Code: status.SignInFailed, Summary: "port " + portOf(wanted) + " cannot be opened",
 			Detail: clean(err.Error(), 160), Action: "Set settings.redirect_port to another port", Err: err}
 	}
 	return v, at, nil
 }
 
-// sawStranger notes an answer that did not come from the browser that began.
-func (g *grant) sawStranger(a *attempt) {
+// noteAnswer tells people of an answer that did not count.
+func (g *grant) noteAnswer(a *attempt, note string) {
 	g.mu.Lock()
-	a.note = "a sign-in answer from another program or browser was ignored"
+	a.note = note
 	g.mu.Unlock()
 	g.changed()
 }

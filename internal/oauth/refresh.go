@@ -23,9 +23,9 @@ const (
 
 // renew renews the access token. A refresh token that is rotated works once, and a lost one
 // ends the sign-in, so the order matters: lock, read again, write down the intent, send
-// once, store what came, only then use it (RFC 9700 §4.14).
-func (g *grant) renew(ctx context.Context) error {
-	err := g.renewLocked(ctx)
+// once, store what came, only then use it (RFC 9700 §4.14). It goes on while the app ends.
+func (g *grant) renew(context.Context) error {
+	err := g.renewLocked(g.s.ctx)
 	g.mu.Lock()
 	switch e := asErrorOrNil(err); {
 	case e == nil:
@@ -47,7 +47,7 @@ func (g *grant) renewLocked(ctx context.Context) error {
 	unlock, err := g.s.store.Lock(waiting, g.key)
 	if err != nil {
 		if waiting.Err() != nil {
-			return &Error{Code: status.Busy, Summary: "The sign-in is being renewed by another program", RetryAfter: requestStep, Err: err}
+			return &Error{Code: status.Busy, Summary: "the sign-in is being renewed by another program", RetryAfter: requestStep, Err: err}
 		}
 		return storeTrouble(err)
 	}
@@ -61,7 +61,7 @@ func (g *grant) renewLocked(ctx context.Context) error {
 	interrupted, err := g.writeIntent(ctx, rec)
 	if err != nil && rec.livesPast(wallNow()) && !g.isBad(rec) {
 		e := storeTrouble(err)
-		return &Error{Code: status.SignInUnsaved, Summary: "Not renewed while it could not be saved", Detail: sentence(e), Action: e.Action,
+		return &Error{Code: status.SignInUnsaved, Summary: "not renewed while it could not be saved", Detail: sentence(e), Action: e.Action,
 			RetryAfter: saveEvery, Err: err}
 	}
 	a, failed := g.send(ctx, rec)
@@ -102,6 +102,9 @@ func (g *grant) reread(ctx context.Context) (rec *record, due bool, err error) {
 func (g *grant) adoptLocked(rec *record) {
 	if g.bad != "" && rec.Access != g.bad {
 		g.bad = ""
+	}
+	if g.rec == nil || rec.Access != g.rec.Access {
+		g.unprove(renewed)
 	}
 	g.rec, g.loaded = rec, true
 }
@@ -159,6 +162,7 @@ func (g *grant) send(ctx context.Context, rec *record) (tokenAnswer, *failure) {
 	if err != nil {
 		return tokenAnswer{}, &failure{verdict: configured, err: asError(err)}
 	}
+	defer g.s.asking(hostOf(rec.TokenEndpoint))()
 	w, p := g.way(), g.present()
 	a, failed := w.post(ctx, rec.TokenEndpoint, c, refreshForm(rec, p))
 	if failed != nil && failed.told && failed.code == "invalid_scope" && len(rec.Scopes) > 0 && !rec.NoScope {
@@ -209,6 +213,7 @@ func (g *grant) settle(rec *record, a *tokenAnswer, failed *failure, interrupted
 		if failed == nil {
 			g.mu.Lock()
 			g.bad = "" // even if it is the same again: the provider vouches for it
+			g.unprove(renewed)
 			g.mu.Unlock()
 			g.s.log.Info("sign-in renewed", "host", hostOf(rec.TokenEndpoint))
 			return nil

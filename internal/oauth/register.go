@@ -243,9 +243,19 @@ func sameRedirect(a, b string) bool {
 func needsClient(f *found, why string) *Error {
 	return &Error{
 		Code:    status.ProviderRefused,
-		Summary: "This provider needs a client of your own",
+		Summary: "this provider needs a client of your own",
 		Detail:  why,
-		Action: fmt.Sprintf("Register a native client with redirect URI %s at the provider, then set sign_in.client_id (and client_secret_file) of profile %s",
-			f.ownRedirect, f.profile.Name),
+		Action: fmt.Sprintf("Register a native client with redirect URI %s, then set sign_in.client_id of profile %s",
+			toRegister(f.ownRedirect), f.profile.Name),
 	}
+}
+
+// toRegister is how people are told a redirect URI. With port 0 a provider has to allow any
+// port, as it should for native clients (RFC 8252 §7.3).
+func toRegister(redirect string) string {
+	host, path, found := strings.Cut(redirect, ":0/")
+	if !found {
+		return redirect
+	}
+	return host + "/" + path + " on any port (or fix settings.redirect_port)"
 }

@@ -23,11 +23,13 @@ func (g *grant) standing(now time.Time) status.Report {
 	rec := g.rec
 	switch {
 	case g.attempt != nil:
-		return g.attempt.report()
-	case g.storms.open(now) > 0:
-		r := asReport(status.SignInNeeded, g.rejected(now))
-		r.RenewAt = g.storms.until
+		return g.attempt.report(g.profile.Name)
+	case g.outlived():
+		r := failing(status.Backoff, g.rejected(now))
+		r.Action = "" // it is renewed by itself
 		return r
+	case g.spurned.on && rec != nil && rec.State == stateLive:
+		return asReport(status.SignInNeeded, g.rejected(now))
 	case rec != nil && rec.State == stateLive && rec.livesPast(now) && rec.Access != g.bad:
 		return g.ready(now)
 	case rec != nil && rec.renewable() && g.trouble.err != nil,
@@ -38,10 +40,25 @@ func (g *grant) standing(now time.Time) status.Report {
 	case rec == nil && g.target == targetOpen:
 		return status.Report{Phase: status.Ready, Summary: "no sign-in needed", Detail: g.offer}
 	}
-	if g.lost != nil {
-		return asReport(status.SignInNeeded, g.lost)
+	return g.wanting(now)
+}
+
+// wanting is the report while a person has to sign in. The token of a sign-in that cannot
+// be renewed serves to its end.
+func (g *grant) wanting(now time.Time) status.Report {
+	e := g.lost
+	if e == nil {
+		e = g.needed()
 	}
-	return asReport(status.SignInNeeded, g.needed())
+	r := asReport(status.SignInNeeded, e)
+	if rec := g.rec; rec != nil && rec.livesPast(now) && rec.Access != g.bad {
+		end := "for now"
+		if !rec.Expires.IsZero() {
+			end, r.RenewAt = "until "+readable(rec.Expires, now), rec.Expires
+		}
+		r.Detail = strings.TrimPrefix(r.Detail+"; calls still work "+end, "; ")
+	}
+	return r
 }
 
 // ready is the report while the token at hand is good.
@@ -63,7 +80,7 @@ func (g *grant) ready(now time.Time) status.Report {
 		r.Code, r.Action = status.SignInUnsaved, e.Action
 		r.Detail = "the sign-in cannot be saved and would be lost when mcpauth-tray ends: " + sentence(e)
 	case g.lost != nil:
-		r.Code, r.Detail, r.Action = g.lost.Code, "the last sign-in failed: "+sentence(g.lost), g.lost.Action
+		r.Code, r.Detail, r.Action = g.lost.Code, lastFailed+": "+sentence(g.lost), g.lost.Action
 	case len(g.wanted) > 0 && !covers(g.rec.Scopes, g.wanted):
 		r.Detail = "the server asks for more rights: " + clean(strings.Join(g.wanted, " "), 160)
 		r.Action = "To grant them, sign in again"

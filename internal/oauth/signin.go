@@ -12,7 +12,7 @@ import (
 
 // attempt is one sign-in under way. What changes while it runs is guarded by grant.mu.
 type attempt struct {
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when it has ended
 	err    error         // how, once done is closed
 	longer chan struct{} // a person asked for a fresh link
@@ -25,17 +25,21 @@ type attempt struct {
 	note    string
 }
 
-func (a *attempt) report() status.Report {
+func (a *attempt) report(profile string) status.Report {
 	r := status.Report{Phase: status.SigningIn, Summary: "preparing the sign-in", Detail: a.note}
 	if a.prompt != nil {
 		prompt := *a.prompt
 		r.Summary, r.Prompt, r.Action = "waiting for the browser", &prompt, "Finish signing in in the browser"
+		if a.note != "" {
+			r.Action += "; if it shows an error, run: mcpauth-tray signin " + profile
+		}
 	}
 	return r
 }
 
 // freshLink makes the prompt one that was not used yet, and the wait long again.
 func (a *attempt) freshLink() {
+	a.note = ""
 	a.prompt = &status.Prompt{URL: a.visit.link(), ExpiresAt: wallNow().Add(a.life)}
 	select {
 	case a.longer <- struct{}{}:
@@ -55,15 +59,25 @@ func (g *grant) signIn(ctx context.Context) error {
 		return a.err
 	case <-ctx.Done():
 	}
-	if !g.leave(a) {
-		return cancelled(ctx.Err())
+	if !g.leave(a, context.Cause(ctx)) {
+		return cancelled(ctx)
 	}
 	<-a.done
 	return a.err
 }
 
-func cancelled(err error) *Error {
-	return &Error{Code: status.NotSignedIn, Summary: "The sign-in was cancelled", Action: "Sign in again when you like", Err: err}
+// cancelled is the end of a sign-in whose ctx has ended. People are told a cause of its own,
+// in its words when it is an *Error.
+func cancelled(ctx context.Context) *Error {
+	var why *Error
+	e := &Error{Code: status.NotSignedIn, Summary: "the sign-in was cancelled", Err: ctx.Err()}
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &why):
+		return why
+	case cause != ctx.Err():
+		e.Detail = clean(cause.Error(), 200)
+	}
+	return e
 }
 
 // join starts a sign-in, or has the one under way make a fresh link. One that was cancelled
@@ -77,7 +91,7 @@ func (g *grant) join(ctx context.Context) (*attempt, error) {
 		select {
 		case <-a.done:
 		case <-ctx.Done():
-			return nil, cancelled(ctx.Err())
+			return nil, cancelled(ctx)
 		}
 	}
 }
@@ -96,28 +110,28 @@ func (g *grant) enter() (*attempt, error) {
 	if !ok {
 		return nil, shuttingDown()
 	}
-	ctx, cancel := context.WithCancel(g.s.ctx)
-	stop := context.AfterFunc(g.s.closing, cancel)
+	ctx, cancel := context.WithCancelCause(g.s.ctx)
+	stop := context.AfterFunc(g.s.closing, func() { cancel(nil) })
 	a := &attempt{cancel: cancel, done: make(chan struct{}), longer: make(chan struct{}, 1), waiters: 1, life: g.profile.SignIn.Timeout}
 	g.attempt, g.lost, g.trouble = a, nil, trouble{}
 	go func() {
 		defer end()
 		defer stop()
-		defer cancel()
+		defer cancel(nil)
 		g.run(ctx, a)
 	}()
 	return a, nil
 }
 
 // leave cancels a when nobody waits for it any more, and reports that.
-func (g *grant) leave(a *attempt) (last bool) {
+func (g *grant) leave(a *attempt, cause error) (last bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if a.waiters--; a.waiters > 0 {
 		return false
 	}
 	a.ending = true
-	a.cancel()
+	a.cancel(cause)
 	return true
 }
 
@@ -125,11 +139,16 @@ func (g *grant) leave(a *attempt) (last bool) {
 func (g *grant) run(ctx context.Context, a *attempt) {
 	err := g.seek(ctx, a)
 	if err != nil && ctx.Err() != nil {
-		err = cancelled(ctx.Err())
+		err = cancelled(ctx)
 	}
 	g.mu.Lock()
 	g.attempt = nil
 	if e := asErrorOrNil(err); e != nil {
+		if e.Action == "" {
+			again := *e
+			again.Action = g.s.signInAction(g.profile)
+			e = &again
+		}
 		err = e
 		if e.Code != status.SignInUnsaved && (g.rec == nil || !errors.Is(e, context.Canceled)) {
 			g.lost = e
@@ -153,7 +172,7 @@ func (g *grant) seek(ctx context.Context, a *attempt) (err error) {
 	defer end()
 	switch {
 	case ctx.Err() != nil:
-		return cancelled(ctx.Err())
+		return cancelled(ctx)
 	case (out || joined) && g.takeOver(ctx):
 		return nil
 	case joined:
@@ -209,7 +228,7 @@ func (g *grant) mayStore(ctx context.Context) error {
 	case err != nil:
 		return storeTrouble(err)
 	case lost != nil && errors.Is(lost, errNewerRecord):
-		return &Error{Code: status.SignInFailed, Summary: "The stored sign-in is from a newer version", Action: "Update mcpauth-tray, or sign out first"}
+		return &Error{Code: status.SignInFailed, Summary: "the stored sign-in is from a newer version", Action: "Update mcpauth-tray, or sign out first"}
 	}
 	return nil
 }
@@ -250,17 +269,24 @@ func (a *attempt) wait(ctx context.Context) (url.Values, error) {
 		case <-a.longer:
 			timer.Reset(a.life)
 		case <-timer.C:
-			return nil, &Error{Code: status.SignInFailed, Summary: "The sign-in was not finished in time",
-				Detail: "nobody came back from the provider within " + a.life.String(), Action: "Sign in again"}
+			return nil, &Error{Code: status.SignInFailed, Summary: "the sign-in was not finished in time",
+				Detail: "nobody came back from the provider within " + a.life.String()}
 		case <-ctx.Done():
-			return nil, cancelled(ctx.Err())
+			return nil, cancelled(ctx)
 		}
 	}
 }
 
+// redeemTime is how long a provider that was sent a code may take to answer once the
+// sign-in is cancelled: a code works once.
+const redeemTime = 5 * time.Second
+
 // redeem exchanges the code, checks who signed in, and stores the grant (RFC 6749 §4.1.3).
 func (g *grant) redeem(ctx context.Context, r *request, code string) error {
 	f, c := r.found, r.client
+	defer g.s.asking(hostOf(f.meta.token))()
+	ctx, cancel := outliving(ctx, g.s.ctx, redeemTime)
+	defer cancel()
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {code},
 		"redirect_uri": {r.redirect}, "code_verifier": {r.verifier},
@@ -286,10 +312,24 @@ func (g *grant) redeem(ctx context.Context, r *request, code string) error {
 	return g.commit(r.record(&answer, subject), f.note)
 }
 
+// outliving is a context that ends that long after ctx, or with its parent.
+func outliving(ctx, parent context.Context, long time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(parent)
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(long)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
+}
+
 var failureActions = map[verdict]string{
 	transient:    "Sign in again in a while",
 	unknownOwner: "Sign in again; with a client_id of your own, check it and its secret",
-	ended:        "Sign in again",
 }
 
 // record is the grant that an answer brought, bound to all it came from.
@@ -311,7 +351,7 @@ func (r *request) record(a *tokenAnswer, subject string) *record {
 // commit stores a new grant in place of the old one. From here on nobody cancels.
 func (g *grant) commit(rec *record, note string) error {
 	if err := rec.bound(g.present()); err != nil {
-		return &Error{Code: status.SignInFailed, Summary: "The profile was changed during the sign-in", Detail: err.Error(), Action: "Sign in again"}
+		return &Error{Code: status.SignInFailed, Summary: "the profile was changed during the sign-in", Detail: err.Error()}
 	}
 	ctx, cancel := context.WithTimeout(g.s.ctx, lockTime)
 	defer cancel()
@@ -339,11 +379,12 @@ func (g *grant) commit(rec *record, note string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.note, g.wanted, g.bad, g.reviewed = note, nil, "", ""
-	g.lost, g.trouble, g.storms = nil, trouble{}, breaker{}
+	g.lost, g.trouble, g.storms, g.spurned = nil, trouble{}, breaker{}, spurned{}
+	g.unprove(signedInto)
 	g.s.log.Info("signed in", "profile", g.profile.Name, "host", hostOf(rec.TokenEndpoint))
 	if g.unsaved != nil {
 		e := storeTrouble(g.unsaved)
-		return &Error{Code: status.SignInUnsaved, Summary: "Signed in, but it cannot be saved", Detail: sentence(e), Action: e.Action, Err: e}
+		return &Error{Code: status.SignInUnsaved, Summary: "signed in, but it cannot be saved", Detail: sentence(e), Action: e.Action, Err: e}
 	}
 	return nil
 }

@@ -33,8 +33,8 @@ func (g *grant) signOut(ctx context.Context, revoke bool) error {
 	}
 	g.mu.Lock()
 	g.rec, g.loaded, g.unsaved = nil, true, nil
-	g.trouble, g.storms, g.bad, g.note, g.wanted = trouble{}, breaker{}, "", "", nil
-	g.lost = &Error{Code: status.NotSignedIn, Summary: "Signed out", Action: g.s.signInAction(g.profile)}
+	g.trouble, g.storms, g.spurned, g.bad, g.note, g.wanted = trouble{}, breaker{}, spurned{}, "", "", nil
+	g.lost = &Error{Code: status.NotSignedIn, Summary: "signed out", Action: g.s.signInAction(g.profile)}
 	if g.target == targetUnknown {
 		g.target = targetClosed
 	}
@@ -50,7 +50,7 @@ func (g *grant) endAttempt(ctx context.Context) error {
 	a := g.attempt
 	if a != nil {
 		a.ending = true
-		a.cancel()
+		a.cancel(nil)
 	}
 	g.mu.Unlock()
 	if a == nil {
@@ -60,7 +60,7 @@ func (g *grant) endAttempt(ctx context.Context) error {
 	case <-a.done:
 		return nil
 	case <-ctx.Done():
-		return &Error{Code: status.Busy, Summary: "A sign-in is still being ended", Action: "Try again", Err: ctx.Err()}
+		return &Error{Code: status.Busy, Summary: "a sign-in is still being ended", Action: "Try again", Err: ctx.Err()}
 	}
 }
 
@@ -106,7 +106,7 @@ func (w *web) revoke(ctx context.Context, endpoint string, c client, refresh, ac
 	if reply.status == http.StatusOK || reply.status == http.StatusNoContent {
 		return nil
 	}
-	return &Error{Code: status.IDPUnavailable, Summary: "The sign-in could not be revoked", Detail: host + ": " + reply.odd(),
+	return &Error{Code: status.IDPUnavailable, Summary: "the sign-in could not be revoked", Detail: host + ": " + reply.odd(),
 		Action: signOutAnyway, RetryAfter: retryAfter(reply.header)}
 }
 

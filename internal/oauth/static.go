@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
@@ -12,30 +13,54 @@ import (
 )
 
 // nothing is the source of sign_in.method none.
-type nothing struct{}
+type nothing struct {
+	changed func()
+	refusal atomic.Bool // the upstream wants a token all the same
+}
 
-func newNothing(*Accounts, string, func()) source { return nothing{} }
+func newNothing(_ *Accounts, _ string, changed func()) source { return &nothing{changed: changed} }
 
-func (nothing) adopt(profile.Profile) error          { return nil }
-func (nothing) token(context.Context) (Token, error) { return Token{}, nil }
-func (nothing) check(context.Context)                {}
-func (nothing) signIn(context.Context) error         { return noSignIn(profile.MethodNone) }
-func (nothing) signOut(context.Context, bool) error  { return noSignIn(profile.MethodNone) }
-func (nothing) close()                               {}
-func (nothing) refused(context.Context, Token, []string) (Token, error) {
-	return Token{}, &Error{
-		Code: status.CredentialsRejected, Summary: "The server wants a sign-in",
+func (n *nothing) adopt(profile.Profile) error {
+	n.refusal.Store(false)
+	return nil
+}
+
+func (*nothing) token(context.Context) (Token, error) { return Token{}, nil }
+func (*nothing) check(context.Context)                {}
+func (*nothing) signIn(context.Context) error         { return noSignIn(profile.MethodNone) }
+func (*nothing) signOut(context.Context, bool) error  { return noSignIn(profile.MethodNone) }
+func (*nothing) close()                               {}
+
+func (n *nothing) refused(context.Context, Token, []string) (Token, error) {
+	if n.refusal.CompareAndSwap(false, true) {
+		n.changed()
+	}
+	return Token{}, wantsSignIn()
+}
+
+func (n *nothing) accepted(Token) {
+	if n.refusal.Load() && n.refusal.CompareAndSwap(true, false) {
+		n.changed()
+	}
+}
+
+func (n *nothing) report() status.Report {
+	if n.refusal.Load() {
+		return asReport(status.SignInNeeded, wantsSignIn())
+	}
+	return status.Report{Phase: status.Ready, Summary: "no sign-in needed"}
+}
+
+func wantsSignIn() *Error {
+	return &Error{
+		Code: status.CredentialsRejected, Summary: "the server wants a sign-in",
 		Detail: "sign_in.method of the profile is none", Action: "Remove sign_in.method from the profile",
 	}
 }
 
-func (nothing) report() status.Report {
-	return status.Report{Phase: status.Ready, Summary: "no sign-in needed"}
-}
-
 func noSignIn(method string) *Error {
-	return &Error{Code: status.ProfileError, Summary: "This profile has no sign-in", Detail: "sign_in.method is " + method,
-		Action: "Change the profile instead"}
+	return &Error{Code: status.ProfileError, Summary: "this profile has no sign-in", Detail: "sign_in.method is " + method,
+		Action: "To sign in, remove sign_in.method from the profile"}
 }
 
 // static is the source of sign_in.method token: a bearer token kept by the user.
@@ -52,6 +77,8 @@ type static struct {
 	looked  time.Time
 	fault   *Error // nil: value can be used
 	refusal string // value that the upstream refused
+	spurned spurned
+	eager   atomic.Bool // spurned.on: an accepted token is news
 }
 
 // fileStamp tells whether a file was written since.
@@ -80,7 +107,7 @@ func (t *static) adopt(p profile.Profile) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.profile, t.value, t.refusal, t.fault = p, "", "", nil
+	t.profile, t.value, t.refusal, t.fault, t.spurned = p, "", "", nil, spurned{}
 	return nil
 }
 
@@ -97,10 +124,31 @@ func (t *static) token(ctx context.Context) (Token, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.fault != nil {
+	switch {
+	case t.fault == nil:
+	case !t.spurned.on || t.value == "" || t.spurned.early(now):
 		return Token{}, t.fault
+	default: // the server may have changed its mind
+		t.spurned.tried = now
 	}
 	return Token{Value: t.value, Type: bearer}, nil
+}
+
+// accepted is Account.Accepted.
+func (t *static) accepted(token Token) {
+	if !t.eager.Load() {
+		return
+	}
+	t.mu.Lock()
+	current := t.refusal != "" && token.Value == t.value && t.value == t.refusal
+	if current {
+		t.refusal, t.fault, t.spurned = "", nil, spurned{}
+	}
+	t.eager.Store(t.refusal != "")
+	t.mu.Unlock()
+	if current {
+		t.changed()
+	}
 }
 
 // read reads the token where the profile says it is.
@@ -125,7 +173,7 @@ func (t *static) read(ctx context.Context) {
 	case value == t.refusal:
 		t.value, t.fault = value, t.rejected()
 	default:
-		t.value, t.fault, t.refusal = value, nil, ""
+		t.value, t.fault, t.refusal, t.spurned = value, nil, "", spurned{}
 	}
 	t.mu.Unlock()
 	t.changed()
@@ -135,7 +183,7 @@ func unreadableToken(err error) *Error {
 	if own := asError(err); own.Code != status.SignInFailed {
 		return own
 	}
-	return profileError("the token cannot be read: "+clean(err.Error(), 200), "Check sign_in.token of the profile")
+	return profileError("the token cannot be read: "+clean(err.Error(), 200), "Check sign_in.token_file, token_env or token_keyring of the profile")
 }
 
 func (t *static) rejected() *Error {
@@ -149,7 +197,8 @@ func (t *static) rejected() *Error {
 func (t *static) refused(ctx context.Context, token Token, _ []string) (Token, error) {
 	t.mu.Lock()
 	if token.Value == t.value {
-		t.refusal = t.value
+		t.refusal, t.spurned = t.value, spurned{on: true, tried: wallNow()}
+		t.eager.Store(true)
 	}
 	t.mu.Unlock()
 	t.read(ctx)

@@ -54,7 +54,7 @@ var outcomes = map[string]outcome{
 	"metadata-authorize-option":     {status.ProviderRefused, "authorization_endpoint is not a", 0, false},
 	"metadata-authorize-http":       {status.ProviderRefused, "not an https URL (host example.com)", 0, false},
 	"metadata-authorize-user":       {status.ProviderRefused, "has a user name in it (host evil.example)", 0, false},
-	"metadata-token-elsewhere":      {status.IDPUnavailable, "Unexpected answer", 0, false},
+	"metadata-token-elsewhere":      {status.IDPUnavailable, "unexpected answer", 0, false},
 
 	"iss-elsewhere":           {status.SignInFailed, "another provider", 0, false},
 	"iss-slash":               {status.SignInFailed, "another provider", 0, false},

@@ -151,7 +151,7 @@ func classify(r *reply, a *tokenAnswer) *failure {
 	if v, known := verdicts[a.err]; known && saysNo(r.status) {
 		return declined(r, a, v)
 	}
-	f := &failure{err: &Error{Code: status.IDPUnavailable, Summary: "Unexpected answer from " + r.host, RetryAfter: retryAfter(r.header)}}
+	f := &failure{err: &Error{Code: status.IDPUnavailable, Summary: "unexpected answer from " + r.host, RetryAfter: retryAfter(r.header)}}
 	switch {
 	case r.status < 200 || r.status >= 300:
 		f.err.Detail = r.odd()

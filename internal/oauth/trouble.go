@@ -85,10 +85,10 @@ func (l *limiter) allow(now time.Time, most int, window time.Duration) bool {
 // breaker keeps an upstream that refuses every token from causing a storm of renewals.
 type breaker struct {
 	minute, window limiter
-	until          time.Time // no token is handed out or renewed before
+	until          time.Time // no renewal is forced before
 }
 
-// open is how long no token is handed out or renewed, 0 when the breaker is shut.
+// open is how long no renewal is forced, 0 when the breaker is shut.
 func (b *breaker) open(now time.Time) time.Duration {
 	if left := b.until.Sub(now); left > 0 && left <= forcedWindow {
 		return left
@@ -110,3 +110,42 @@ func (b *breaker) allow(now time.Time) bool {
 }
 
 func (b *breaker) trip(now time.Time) { b.until = now.Add(forcedWindow) }
+
+// next is when a renewal may be forced again.
+func (b *breaker) next(now time.Time) time.Time {
+	at := now.Add(b.open(now))
+	for _, l := range []struct {
+		limiter
+		most  int
+		every time.Duration
+	}{{b.minute, 1, forcedEvery}, {b.window, forcedMost, forcedWindow}} {
+		if n := len(l.times); n >= l.most {
+			if free := l.times[n-l.most].Add(l.every); free.After(at) && free.Sub(now) <= l.every {
+				at = free
+			}
+		}
+	}
+	return at
+}
+
+// proof is what an upstream has made of the token at hand.
+type proof int
+
+const (
+	proved     proof = iota // accepted, or of before this process
+	renewed                 // not seen since it was renewed
+	signedInto              // none seen since a person signed in
+)
+
+// spurned is an upstream that refuses what it is sent, and nothing better can be had for
+// now. A request may try all the same every requestStep: its success is what ends this.
+type spurned struct {
+	on    bool
+	tried time.Time // zero: the token at hand was not tried yet
+}
+
+// early reports whether one tried a moment ago.
+func (s *spurned) early(now time.Time) bool {
+	left := s.tried.Add(requestStep).Sub(now)
+	return left > 0 && left <= requestStep
+}

@@ -19,12 +19,12 @@ type visit struct {
 	path string // of the redirect URI
 	host string
 
-	state    string
-	target   string        // where the start link leads
-	life     time.Duration // of the cookie
-	stranger func()        // an answer came from another program
-	answers  chan url.Values
-	ended    chan struct{} // closed when last is set
+	state   string
+	target  string        // where the start link leads
+	life    time.Duration // of the cookie
+	ignored func(string)  // told why an answer does not count
+	answers chan url.Values
+	ended   chan struct{} // closed when last is set
 
 	mu       sync.Mutex
 	links    map[string]bool   // start link → used
@@ -40,9 +40,9 @@ const (
 	donePath  = "/done/"
 )
 
-func newVisit(state string, life time.Duration, stranger func()) *visit {
+func newVisit(state string, life time.Duration, ignored func(string)) *visit {
 	return &visit{
-		state: state, life: life, stranger: stranger,
+		state: state, life: life, ignored: ignored,
 		answers: make(chan url.Values, 1), ended: make(chan struct{}), seen: make(chan struct{}),
 		links: map[string]bool{}, cookies: map[string]string{}, done: rand.Text(),
 	}
@@ -182,17 +182,14 @@ const (
 // still come.
 func (dr *door) receive(w http.ResponseWriter, r *http.Request, path string) {
 	q, ok := readAnswer(r.URL.RawQuery)
-	if !ok {
-		pageStrange.write(w)
-		return
-	}
 	v := dr.byState(path, q.Get("state"))
-	if v == nil {
+	if !ok || v == nil {
+		dr.unclaimed(path, r.Header)
 		pageStrange.write(w)
 		return
 	}
 	if !v.knows(r.Cookies()) {
-		v.stranger()
+		v.ignored("a sign-in answer from another program or browser was ignored")
 		pageStrange.write(w)
 		return
 	}
@@ -206,6 +203,19 @@ func (dr *door) receive(w http.ResponseWriter, r *http.Request, path string) {
 		w.Header().Set("Location", donePath+v.done)
 		w.WriteHeader(http.StatusSeeOther)
 	case <-r.Context().Done():
+	}
+}
+
+// unclaimed lets those who wait at path know of an answer that belongs to none of them, when
+// it came with a page that a browser shows. Any web page can send one, so it ends nothing.
+func (dr *door) unclaimed(path string, h http.Header) {
+	if dest := h.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+		return
+	}
+	for _, v := range dr.present() {
+		if v.path == path && v.entered() {
+			v.ignored("an answer that does not belong to this sign-in was ignored")
+		}
 	}
 }
 

@@ -33,22 +33,11 @@ const (
 type web struct {
 	fence     *fence
 	transport http.RoundTripper
-	proxied   func(*http.Request) (*url.URL, error) // nil: not known
+	proxied   func(*http.Request) (*url.URL, error)
 }
 
-// newWeb is p's way out, behind the fence. It goes by p's CA file and proxy, or by given's
-// transport. A RoundTripper that is no *http.Transport is used as it is.
-func newWeb(p profile.Profile, given *http.Client) (*web, error) {
-	w := &web{fence: newFence(p)}
-	if given != nil && given.Transport != nil {
-		t, ok := given.Transport.(*http.Transport)
-		if !ok {
-			w.transport = given.Transport
-			return w, nil
-		}
-		w.guard(t.Clone())
-		return w, nil
-	}
+// newWeb is p's way out, behind the fence, by p's CA file and proxy.
+func newWeb(p profile.Profile) (*web, error) {
 	roots, err := rootsWith(p.TLS.CAFile)
 	if err != nil {
 		return nil, err
@@ -57,26 +46,18 @@ func newWeb(p profile.Profile, given *http.Client) (*web, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.guard(&http.Transport{
-		Proxy:                  via,
+	fence := newFence(p)
+	proxies := &proxyHosts{pick: via, hosts: map[string]bool{}}
+	return &web{fence: fence, proxied: proxies.choose, transport: &http.Transport{
+		Proxy:                  proxies.choose,
+		DialContext:            dialler(fence, proxies),
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		IdleConnTimeout:        30 * time.Second,
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
-	})
-	return w, nil
-}
-
-// guard puts the fence around every connection of t.
-func (w *web) guard(t *http.Transport) {
-	proxies := &proxyHosts{pick: t.Proxy, hosts: map[string]bool{}}
-	w.proxied = proxies.choose
-	t.Proxy = w.proxied
-	t.DialContext = dialler(w.fence, proxies, t.DialContext)
-	t.DialTLSContext = nil
-	w.transport = t
+	}}, nil
 }
 
 func rootsWith(file string) (*x509.CertPool, error) {
@@ -85,30 +66,27 @@ func rootsWith(file string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, profileError("tls.ca_file cannot be read: "+clean(err.Error(), 200), "Check the file")
+		return nil, profileError("tls.ca_file cannot be read: "+clean(err.Error(), 200), "Correct tls.ca_file of the profile")
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, profileError("tls.ca_file holds no certificate", "It must be a PEM file")
+		return nil, profileError("tls.ca_file holds no certificate", "Name a PEM file there")
 	}
 	return roots, nil
 }
 
-// dialler connects to hosts the operator typed, and to proxies, wherever they are and in
-// the way given; to others only where the fence admits the resolved address.
-func dialler(f *fence, proxies *proxyHosts, given func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+// dialler connects to hosts the operator typed, and to proxies, wherever they are; to
+// others only where the fence admits the resolved address.
+func dialler(f *fence, proxies *proxyHosts) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
 		}
 		own := f.typed[hostKey(host)] || proxies.has(address)
-		if own && given != nil {
-			return given(ctx, network, address)
-		}
 		d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 		if !own {
 			d.Control = func(_, resolved string, _ syscall.RawConn) error { return f.dialled(host, resolved) }
@@ -131,7 +109,7 @@ func proxyFor(fixed string) (func(*http.Request) (*url.URL, error), error) {
 
 // proxyHosts remembers the proxies in use: they are the operator's, wherever they lie.
 type proxyHosts struct {
-	pick func(*http.Request) (*url.URL, error) // nil: no proxy
+	pick func(*http.Request) (*url.URL, error)
 
 	mu    sync.Mutex
 	hosts map[string]bool // host:port
@@ -145,7 +123,7 @@ func (h *proxyHosts) has(address string) bool {
 
 // choose picks the proxy of a request; for this machine there is none.
 func (h *proxyHosts) choose(r *http.Request) (*url.URL, error) {
-	if h.pick == nil || isLoopbackHost(hostKey(r.URL.Hostname())) {
+	if isLoopbackHost(hostKey(r.URL.Hostname())) {
 		return nil, nil
 	}
 	u, err := h.pick(r)
@@ -234,7 +212,7 @@ func redirects(follow bool) func(*http.Request, []*http.Request) error {
 // vouch notes where a typed host really is: its TLS answer came from there.
 func (w *web) vouch(resp *http.Response, peer string) {
 	addr, err := netip.ParseAddrPort(peer)
-	if err != nil || resp.TLS == nil || w.proxied == nil || !w.fence.typed[hostKey(resp.Request.URL.Hostname())] {
+	if err != nil || resp.TLS == nil || !w.fence.typed[hostKey(resp.Request.URL.Hostname())] {
 		return
 	}
 	if proxy, err := w.proxied(resp.Request); err != nil || proxy != nil {
@@ -260,7 +238,7 @@ func (w *web) getJSON(ctx context.Context, what, raw string) (*reply, error) {
 
 // close drops idle connections.
 func (w *web) close() {
-	if t, ok := w.transport.(*http.Transport); ok && w.proxied != nil {
+	if t, ok := w.transport.(*http.Transport); ok {
 		t.CloseIdleConnections()
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
@@ -257,7 +258,7 @@ func checkWords(t *testing.T, e *Error) {
 	if len(text) > 500 || strings.ContainsAny(text, "\n\r\x00\x1b<>") {
 		t.Errorf("not fit for a person: %q", text)
 	}
-	if len([]rune(e.Summary)) > 70 || e.Summary == "" {
+	if len([]rune(e.Summary)) > 70 || e.Summary == "" || unicode.IsUpper([]rune(e.Summary)[0]) {
 		t.Errorf("summary %q", e.Summary)
 	}
 	for _, path := range []string{"/.well-known", "/authorize"} {

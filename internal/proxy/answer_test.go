@@ -105,7 +105,11 @@ func TestMessage(t *testing.T) {
 	t.Parallel()
 	f := &failure{code: status.IDPUnavailable, says: "line\r\nbreak \x1b[31m \u202e and " + strings.Repeat("ü", 400), action: "Do it."}
 	got := f.message("p", "h.example", "0a0b0c0d")
-	if len(got) > 300 || strings.ContainsAny(got, "\r\n\x1b\u202e") || !strings.HasSuffix(got, "… (ref 0a0b0c0d)") || strings.ContainsRune(got, '\ufffd') {
+	if len(got) > 300 || strings.ContainsAny(got, "\r\n\x1b\u202e") || !strings.HasSuffix(got, "… Do it. (ref 0a0b0c0d)") || strings.ContainsRune(got, '\ufffd') {
+		t.Errorf("got %q", got)
+	}
+	f.action = strings.Repeat("Do it. ", 100)
+	if got := f.message("p", "h.example", "0a0b0c0d"); len(got) > 300 || !strings.HasPrefix(got, "p (h.example): line") || !strings.HasSuffix(got, "… (ref 0a0b0c0d)") {
 		t.Errorf("got %q", got)
 	}
 	f = &failure{says: "not signed in.", action: "Sign in."}

@@ -31,6 +31,8 @@ func (f *fixedTokens) Token(context.Context) (oauth.Token, error) {
 	return oauth.Token{Value: f.token, Type: "Bearer"}, nil
 }
 
+func (f *fixedTokens) Accepted(oauth.Token) {}
+
 func (f *fixedTokens) Refused(context.Context, oauth.Token, []string) (oauth.Token, error) {
 	return oauth.Token{}, errNoSignIn
 }

@@ -68,11 +68,11 @@ var (
 	tooManyStreams = &failure{code: status.Busy, says: "too many streams are open",
 		action: "Close clients that are not in use"}
 	nothingServed = &failure{code: status.Busy, says: "nothing is served at this address at the moment",
-		action: "Try again in a moment"}
+		action: "Try again in a moment; mcpauth-tray status says more"}
 	shuttingDown = &failure{code: status.ShuttingDown, says: "mcpauth-tray is shutting down",
 		action: "Start it again to go on"}
 	tokensRefused = &failure{code: status.CredentialsRejected, says: "the server refuses the sign-in's tokens",
-		action: "Sign out of this profile and sign in again"}
+		action: "Try again in a moment"}
 )
 
 // badAnswer is a target that answered in a way that is not passed on.
@@ -103,8 +103,12 @@ func ofGuard(r *guard.Refusal) *failure {
 	return &failure{code: status.Code(r.Reason), says: r.Message, action: r.Action, status: r.Status, allow: r.Allow}
 }
 
-// maxMessage bounds what is shown to a person, in bytes.
-const maxMessage = 300
+// Bounds of what is shown to a person, in bytes. What to do is kept whole, at the cost of
+// what is wrong, of which shortest is kept.
+const (
+	maxMessage = 300
+	shortest   = 100
+)
 
 // message is the whole sentence of a failure: profile, host, what is wrong, what to
 // do, and the reference under which the log has it.
@@ -114,15 +118,21 @@ func (f *failure) message(profile, host, ref string) string {
 	if host != "" {
 		text += " (" + host + ")"
 	}
-	text += ": " + strings.TrimRight(f.says, ". ")
+	text = oneLine(text + ": " + strings.TrimRight(f.says, ". ") + ".")
+	action := ""
 	if f.action != "" {
-		text += ". " + strings.TrimRight(f.action, ". ")
+		action = oneLine(" " + strings.TrimRight(f.action, ". ") + ".")
 	}
-	text = oneLine(text + ".")
-	if most := maxMessage - len(tail); len(text) > most {
-		text = strings.ToValidUTF8(text[:most-len("…")], "") + "…"
+	most := maxMessage - len(tail)
+	return clip(clip(text, max(most-len(action), shortest))+action, most) + tail
+}
+
+// clip cuts s to at most n bytes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
 	}
-	return text + tail
+	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
 }
 
 // oneLine takes out what would not stay on one line of a screen.

@@ -38,6 +38,9 @@ func (h *Handler) send(out *http.Request, body []byte) (sent, *failure) {
 		if failed == nil && answer.StatusCode == http.StatusForbidden {
 			h.noteMissingRights(ctx, token, answer.Header["Www-Authenticate"])
 		}
+		if failed == nil && answer.StatusCode < http.StatusBadRequest {
+			h.tokens.Accepted(token)
+		}
 		if failed != nil || answer.StatusCode != http.StatusUnauthorized {
 			return sent{answer, token.Value}, failed
 		}

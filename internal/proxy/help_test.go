@@ -26,9 +26,18 @@ const token = "cnry-token-6f1d"
 type tokens struct {
 	get     func(context.Context) (oauth.Token, error)
 	refused func(context.Context, oauth.Token, []string) (oauth.Token, error)
+
+	mu       sync.Mutex
+	accepted []string
 }
 
 func (f *tokens) Token(ctx context.Context) (oauth.Token, error) { return f.get(ctx) }
+
+func (f *tokens) Accepted(t oauth.Token) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accepted = append(f.accepted, t.Value)
+}
 
 func (f *tokens) Refused(ctx context.Context, t oauth.Token, challenges []string) (oauth.Token, error) {
 	return f.refused(ctx, t, challenges)

@@ -16,6 +16,10 @@ const lookAgain = 50 * time.Millisecond
 // failed a moment ago, never shows.
 const appearWithin = 2 * time.Second
 
+// vainFor is how long requests ask for a sign-in without waiting for it, after one of them
+// waited for what did not appear.
+const vainFor = time.Minute
+
 // orWait returns token if there is one. Otherwise it waits while a sign-in is under
 // way: one that runs, or the one that this request may ask for.
 func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oauth.Token, *failure) {
@@ -24,7 +28,7 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 	}
 	until, stop := context.WithTimeout(ctx, h.hold)
 	defer stop()
-	var asked time.Time
+	var w wish
 	waited := false
 	for {
 		var e *oauth.Error
@@ -40,14 +44,7 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 		if ended != nil {
 			waited = true
 		} else {
-			if e.Code != status.NotSignedIn || h.wantSignIn == nil || waited {
-				return oauth.Token{}, ofToken(e)
-			}
-			switch {
-			case asked.IsZero():
-				asked = time.Now()
-				h.wantSignIn()
-			case time.Since(asked) > appearWithin:
+			if e.Code != status.NotSignedIn || h.wantSignIn == nil || waited || !h.mayAppear(&w, e) {
 				return oauth.Token{}, ofToken(e)
 			}
 		}
@@ -58,6 +55,29 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 			return token, nil
 		}
 	}
+}
+
+// wish is a request's wish for a sign-in.
+type wish struct {
+	asked time.Time // zero: not yet
+	said  string    // why there was no token then
+}
+
+// mayAppear asks for a sign-in, once, and reports whether it may still appear.
+func (h *Handler) mayAppear(w *wish, e *oauth.Error) bool {
+	switch {
+	case w.asked.IsZero():
+		*w = wish{time.Now(), e.Error()}
+		h.wantSignIn()
+		since := w.asked.UnixNano() - h.inVain.Load()
+		return since < 0 || since > int64(vainFor)
+	case e.Error() != w.said: // it has come and gone
+		return false
+	case time.Since(w.asked) > appearWithin:
+		h.inVain.Store(w.asked.UnixNano())
+		return false
+	}
+	return true
 }
 
 // pause waits for ended, a moment if that is nil, and reports false if ctx ended first.

@@ -37,6 +37,8 @@ type Tokens interface {
 	// Refused takes back a token the target answered 401 to, together with the
 	// WWW-Authenticate values of that answer, and returns another one.
 	Refused(context.Context, oauth.Token, []string) (oauth.Token, error)
+	// Accepted is told of each token that the target let a request in with.
+	Accepted(oauth.Token)
 }
 
 // Options are what New needs of a profile and its surroundings.
@@ -70,6 +72,7 @@ type Handler struct {
 
 	bearer    atomic.Pointer[bearer]
 	wake      wake
+	inVain    atomic.Int64 // when a request asked for a sign-in that did not appear, Unix nanoseconds
 	counters  counters
 	buffered  atomic.Int64 // bytes of large request bodies held now
 	endpoints endpoints
@@ -195,6 +198,8 @@ func (noTokens) Token(context.Context) (oauth.Token, error) { return oauth.Token
 func (noTokens) Refused(context.Context, oauth.Token, []string) (oauth.Token, error) {
 	return oauth.Token{}, errNoSignIn
 }
+
+func (noTokens) Accepted(oauth.Token) {}
 
 var errNoSignIn = &oauth.Error{Code: status.CredentialsRejected,
 	Summary: "the server wants a sign-in and this profile has none",

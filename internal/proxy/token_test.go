@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
@@ -43,13 +45,14 @@ func TestReplayAfter401(t *testing.T) {
 	to := target(t, protected("new", &refusals))
 	var asked []oauth.Token
 	var challenges []string
+	var given *tokens
 	s := serve(t, to.URL, func(o *Options) {
 		tokens := always("old")
 		tokens.refused = func(_ context.Context, t oauth.Token, c []string) (oauth.Token, error) {
 			asked, challenges = append(asked, t), c
 			return oauth.Token{Value: "new"}, nil
 		}
-		o.Tokens = tokens
+		o.Tokens, given = tokens, tokens
 	})
 	body := call + strings.Repeat(" ", 300<<10)
 	answer, got := post(t, s.url("/"), body)
@@ -59,8 +62,8 @@ func TestReplayAfter401(t *testing.T) {
 	if len(asked) != 1 || asked[0].Value != "old" || !reflect.DeepEqual(challenges, []string{`Bearer error="invalid_token"`, `Basic realm="x"`}) {
 		t.Errorf("F48: refused %v with %q", asked, challenges)
 	}
-	if !reflect.DeepEqual(refusals, []string{"Bearer old"}) {
-		t.Errorf("the target refused %q", refusals)
+	if !reflect.DeepEqual(refusals, []string{"Bearer old"}) || !reflect.DeepEqual(given.accepted, []string{"new"}) {
+		t.Errorf("the target refused %q and accepted %q", refusals, given.accepted)
 	}
 }
 
@@ -234,6 +237,32 @@ func TestStartOnRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A sign-in that was asked for may come to nothing: that is waited for once in a while, and
+// not at all when it was seen to end.
+func TestStartOnRequestInVain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reason, wanted := signedOut, 0
+		h := &Handler{hold: holdFor, log: slog.New(slog.DiscardHandler), wantSignIn: func() { wanted++ }}
+		h.tokens = &tokens{get: func(context.Context) (oauth.Token, error) { return oauth.Token{}, reason }}
+		waits := func(want time.Duration) {
+			t.Helper()
+			began, before := time.Now(), wanted
+			_, f := h.orWait(t.Context(), oauth.Token{}, signedOut)
+			if took := time.Since(began); f == nil || f.code != status.NotSignedIn || took < want || took > want+2*lookAgain || wanted != before+1 {
+				t.Errorf("%+v after %v, want %v, asked %d times", f, took, want, wanted-before)
+			}
+		}
+		waits(appearWithin)
+		waits(0)
+		time.Sleep(vainFor)
+		waits(appearWithin)
+		time.Sleep(vainFor)
+		reason = &oauth.Error{Code: status.NotSignedIn, Summary: "the sign-in failed", Action: "Sign in"}
+		waits(lookAgain)
+	})
 }
 
 func closed() <-chan struct{} {

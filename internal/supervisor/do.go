@@ -81,7 +81,7 @@ func (s *Supervisor) startSignIn(r *row, auto bool) error {
 		return notNow("%s uses sign_in.method %s, which has no sign-in", r.want.Name, m)
 	}
 	if r.signIn == nil {
-		ctx, cancel := context.WithCancel(s.ctx)
+		ctx, cancel := context.WithCancelCause(s.ctx)
 		r.signIn = &signIn{ctx: ctx, cancel: cancel}
 	}
 	r.autoFor, r.opened = auto, ""
@@ -93,7 +93,7 @@ func (s *Supervisor) startSignIn(r *row, auto bool) error {
 			if in.calls--; in.calls > 0 || r.epoch != epoch {
 				return
 			}
-			in.cancel()
+			in.cancel(nil)
 			r.signIn = nil
 			if err != nil && r.autoFor {
 				r.noAuto = time.Now().Add(autoPause).Round(0)
@@ -116,17 +116,25 @@ func (s *Supervisor) autoSignIn(r *row) {
 }
 
 // openPrompt opens the browser for a sign-in that a request started. For all others
-// the face that asked does it.
+// the face that asked does it. Without a browser nobody is going to finish it, unless a
+// person asked for it meanwhile.
 func (s *Supervisor) openPrompt(r *row) {
 	p := r.report.Prompt
 	if p == nil || r.signIn == nil || !r.autoFor || r.opened == p.URL || !r.want.SignIn.OpenBrowser {
 		return
 	}
 	r.opened = p.URL
-	name, url := r.want.Name, p.URL
-	s.work.Go(func() {
-		if err := s.effects.OpenURL(url); err != nil {
-			s.log.Error("the browser could not be opened", "profile", name, "error", err)
+	in, name, url := r.signIn, r.want.Name, p.URL
+	s.run(func() func() {
+		err := s.effects.OpenURL(name, url)
+		return func() {
+			if err == nil {
+				return
+			}
+			s.log.Error("the browser did not open", "profile", name, "error", err)
+			if r.signIn == in && r.autoFor {
+				in.cancel(err)
+			}
 		}
 	})
 }
@@ -138,7 +146,7 @@ func (s *Supervisor) cancelSignIn(r *row) error {
 	for _, other := range s.rows {
 		shared := other.report.Prompt != nil && r.report.Prompt != nil && other.report.Prompt.URL == r.report.Prompt.URL
 		if other.signIn != nil && (other == r || shared) {
-			other.signIn.cancel()
+			other.signIn.cancel(nil)
 			cancelled = true
 		}
 	}
@@ -154,7 +162,7 @@ func (s *Supervisor) signOut(a Action, r *row, answer func(error)) {
 		return
 	}
 	if r.signIn != nil {
-		r.signIn.cancel()
+		r.signIn.cancel(nil)
 	}
 	service, ctx := r.service, s.ctx
 	s.run(func() func() {

@@ -16,8 +16,9 @@ type Effects struct {
 	Configure func(profile.Settings) error
 	// Listen opens the local socket of a profile. A busy port is an error, never another port.
 	Listen func(profile.Profile) (Socket, error)
-	// OpenURL opens the browser for a sign-in that a request started (start: on_request).
-	OpenURL func(url string) error
+	// OpenURL opens the browser for a profile's sign-in that a request started (start:
+	// on_request). Its error ends that sign-in, and is what SignIn's context says of why.
+	OpenURL func(profile, url string) error
 	// ClientURL is where clients reach a profile at every start, empty when that is another
 	// place each time. It is not settled while no port was chosen yet.
 	ClientURL func(profile.Profile) (url string, settled bool)

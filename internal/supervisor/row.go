@@ -37,10 +37,12 @@ type row struct {
 
 // signIn is a sign-in under way that this row started.
 type signIn struct {
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	ctx    context.Context
 	calls  int // SignIn calls that have not returned
 }
+
+var errReplaced = errors.New("the profile was changed or restarted meanwhile")
 
 // detach forgets the service and everything that hangs on it. What it returns closes
 // the service, once another stands in its place.
@@ -50,7 +52,7 @@ func (r *row) detach(s *Supervisor) (closeOld func()) {
 		closeOld = func() { s.work.Go(old.Close) }
 	}
 	if r.signIn != nil {
-		r.signIn.cancel()
+		r.signIn.cancel(errReplaced)
 		r.signIn = nil
 	}
 	r.service = nil

@@ -44,7 +44,7 @@ func (r *row) show(s *Supervisor, now time.Time) status.Profile {
 	}
 	switch {
 	case s.paused:
-		out.Phase, out.Code, out.Summary, out.Action = status.Stopped, status.PausedByUser, "paused", "Resume"
+		out.Phase, out.Code, out.Summary, out.Action = status.Stopped, status.PausedByUser, "paused", "Resume from the tray menu, or run: mcpauth-tray resume"
 	case !r.want.Enabled:
 		out.Phase, out.Code, out.Summary = status.Stopped, status.Disabled, "disabled in profiles.yaml"
 	case r.fault != nil:

@@ -288,6 +288,41 @@ func TestARequestStartsASignInOnlyWhereAllowedAndOnce(t *testing.T) {
 	})
 }
 
+// Nobody finishes a sign-in whose page did not open, unless a person asked for it meanwhile.
+func TestARequestsSignInEndsWithoutABrowser(t *testing.T) {
+	for _, joined := range []bool{false, true} {
+		play(t, func(w *world) {
+			auto := at("auto", "127.0.0.1:7801")
+			auto.SignIn.Start = profile.StartOnRequest
+			w.check = func(*service) status.Report { return status.Report{Phase: status.SignInNeeded} }
+			opening := make(chan struct{})
+			w.unopened, w.opening = errors.New("no browser here"), opening
+			w.sup.Apply(config(auto))
+			w.expect("auto", status.SignInNeeded, "")
+			service := w.serving("127.0.0.1:7801")
+			service.hooks.SignIn()
+			w.expect("auto", status.SigningIn, "")
+			if joined {
+				w.do(Action{Verb: SignIn, Profile: "auto"})
+			}
+			close(opening)
+			if joined {
+				w.expect("auto", status.SigningIn, "")
+				return
+			}
+			w.expect("auto", status.SignInNeeded, "")
+			if row := w.row("auto"); row.Detail != "no browser here" {
+				t.Errorf("%+v", row)
+			}
+			service.hooks.SignIn()
+			w.expect("auto", status.SignInNeeded, "")
+			if n := len(w.browser()); n != 1 {
+				t.Errorf("the browser was opened %d times", n)
+			}
+		})
+	}
+}
+
 func TestAPersonWhoJoinsARequestsSignInOpensThePageAlone(t *testing.T) {
 	play(t, func(w *world) {
 		w.check = func(*service) status.Report { return status.Report{Phase: status.SignInNeeded} }

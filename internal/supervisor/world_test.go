@@ -31,6 +31,8 @@ type world struct {
 	services   []*service
 	listens    []string
 	opened     []string
+	unopened   error           // of the browser
+	opening    <-chan struct{} // nil, or what the browser waits for
 	configured []profile.Settings
 	quit       bool
 }
@@ -42,11 +44,14 @@ func play(t *testing.T, script func(w *world)) {
 		w.sup = New(Options{File: "profiles.yaml", Effects: Effects{
 			Configure: func(s profile.Settings) error { w.configured = append(w.configured, s); return nil },
 			Listen:    w.listen,
-			OpenURL: func(url string) error {
+			OpenURL: func(_, url string) error {
+				if w.opening != nil {
+					<-w.opening
+				}
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.opened = append(w.opened, url)
-				return nil
+				return w.unopened
 			},
 			ClientURL: w.clientURL,
 			WriteClients: func(ctx context.Context, t ClientTask) ClientOutcome {
@@ -199,7 +204,7 @@ func (s *service) SignIn(ctx context.Context) error {
 		s.say(status.Report{Phase: status.Ready})
 		return nil
 	case <-ctx.Done():
-		s.say(status.Report{Phase: status.SignInNeeded})
+		s.say(status.Report{Phase: status.SignInNeeded, Detail: context.Cause(ctx).Error()})
 		return ctx.Err()
 	}
 }

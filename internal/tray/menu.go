@@ -106,7 +106,7 @@ func profileItem(p *status.Profile) Item {
 	visible := func(when bool, k, title string, c Click) Item {
 		return Item{Key: key(k), Title: title, Hidden: !when, Click: c}
 	}
-	detail, advice := note(key("detail"), clip(detailLine(p), maxText)), note(key("advice"), clip(adviceLine(p), maxText))
+	detail, advice := note(key("detail"), clip(capital(detailLine(p)), maxText)), note(key("advice"), clip(adviceLine(p), maxText))
 	detail.Hidden, advice.Hidden = detail.Title == "", advice.Title == ""
 	signingIn := p.Phase == status.SigningIn
 	// A link can be used once: to open or copy one, a fresh one is asked for.

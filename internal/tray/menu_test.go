@@ -224,3 +224,30 @@ func FuzzClip(f *testing.F) {
 		}
 	})
 }
+
+func TestCapital(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"sign-in needed": "Sign-in needed", "the last sign-in failed: x": "The last sign-in failed: x", "": "",
+		"mcp.example.com refuses": "mcp.example.com refuses", "localhost:8666 is busy": "localhost:8666 is busy",
+		"redirect_uri_mismatch": "redirect_uri_mismatch", "mcpauth-tray is shutting down": "mcpauth-tray is shutting down",
+	} {
+		if got := capital(text); got != want {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+// Nobody is sent to the menu they are looking at.
+func TestNoAdviceToOpenTheMenu(t *testing.T) {
+	t.Parallel()
+	p := signedOut("a")
+	p.Code, p.Action = status.SignInFailed, "Sign in from the tray menu, or run: mcpauth-tray signin a"
+	if got := adviceLine(&p); got != "" {
+		t.Errorf("%q", got)
+	}
+	p.Action = "Set sign_in.client_id"
+	if got := adviceLine(&p); got != p.Action {
+		t.Errorf("%q", got)
+	}
+}

@@ -208,6 +208,8 @@ func TestFailedClickIsTold(t *testing.T) {
 	c, it := up(t, snapshot(signedOut("github")))
 	c.send(map[string]any{"fail": map[string]string{
 		"do sign-in github": "the provider cannot be reached", "do reload": "profiles.yaml is invalid"}})
+	c.publish(snapshot(signedOut("github"), signedIn("linear")))
+	it.line("linear — Ready (until 14:05)") // so that is known too: what is sent is read in order
 	it.click("Sign in to github…")
 	c.expect("notify The sign-in to github did not start | the provider cannot be reached")
 	it.click("Reload")

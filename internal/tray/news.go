@@ -93,11 +93,11 @@ func (n *news) change(p *status.Profile) (message, bool) {
 		delete(n.left, p.Name)
 		switch {
 		case p.Code == status.SignInUnsaved:
-			return message{"Signed in to " + name + ", but not for long", clip(p.Detail, maxText)}, signing
+			return message{"Signed in to " + name + ", but not for long", clip(capital(p.Detail), maxText)}, signing
 		case p.Code != "": // the one before is still good
 			return failure(p), signing
 		}
-		return message{"Signed in to " + name, clip(p.Summary, maxText)}, signing && (before != status.Ready || last != now)
+		return message{"Signed in to " + name, clip(capital(p.Summary), maxText)}, signing && (before != status.Ready || last != now)
 	case status.SignInNeeded:
 		n.settled[p.Name] = p.Phase
 		if signing {
@@ -106,7 +106,7 @@ func (n *news) change(p *status.Profile) (message, bool) {
 		}
 		left := n.left[p.Name]
 		delete(n.left, p.Name)
-		return message{name + " needs you to sign in", clip(detailLine(p), maxText)}, before == status.Ready && !left
+		return message{name + " needs you to sign in", clip(capital(detailLine(p)), maxText)}, before == status.Ready && !left
 	case status.Backoff:
 		if p.Code != "" {
 			return failure(p), signing
@@ -126,7 +126,7 @@ func accountOf(p *status.Profile) string {
 }
 
 func failure(p *status.Profile) message {
-	return message{"The sign-in to " + clip(p.Name, maxName) + " failed", clip(detailLine(p), maxText)}
+	return message{"The sign-in to " + clip(p.Name, maxName) + " failed", clip(capital(detailLine(p)), maxText)}
 }
 
 // forget drops what is known of profiles that are no more.

@@ -142,6 +142,9 @@ func detailLine(p *status.Profile) string {
 
 // adviceLine is what to do next, unless a line of the menu does just that.
 func adviceLine(p *status.Profile) string {
+	if strings.Contains(p.Action, "the tray menu") {
+		return ""
+	}
 	if failing(p) || wantsPerson(p) || (needsPerson(p) && p.Code != "" && p.Code != status.NotSignedIn && !locked(p)) {
 		return p.Action
 	}
@@ -235,8 +238,11 @@ func clean(s string) string {
 	}, s)), " ")
 }
 
-// capital writes the first letter large.
+// capital writes the first letter large, unless the first word is a name, as that of a host.
 func capital(s string) string {
+	if first, _, _ := strings.Cut(s, " "); first == "" || first == app || strings.ContainsAny(strings.TrimSuffix(first, ":"), "._:/0123456789") {
+		return s
+	}
 	r, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(r)) + s[size:]
 }
