@@ -1,6 +1,10 @@
 package tray
 
-import "github.com/mcpauth-tray/mcpauth-tray/internal/status"
+import (
+	"slices"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
 
 // ClientEdit is a change of a client's config. The person sees it before it is made.
 type ClientEdit struct {
@@ -14,13 +18,18 @@ type ClientEdit struct {
 func clientsItem(s *status.Snapshot, profile string) Item {
 	item := Item{Key: "profile/" + profile + "/clients", Title: "Add to client", Hidden: len(s.Clients) == 0}
 	var removals []Item
+	seen := map[string]bool{}
 	for i := range s.Clients {
-		c := &s.Clients[i]
-		e := entryOf(c, profile)
+		id := s.Clients[i].ID
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		c, e := worstEntry(s.Clients[i:], id, profile)
 		item.Items = append(item.Items, clientLines(item.Key, c, e)...)
-		removals = append(removals, Item{Key: item.Key + "/" + c.ID + "/remove",
+		removals = append(removals, Item{Key: item.Key + "/" + id + "/remove",
 			Title:  "Remove from " + clip(c.Name, maxName) + "…",
-			Click:  Click{Edit: ClientEdit{Client: c.ID, Profile: profile, Remove: true}},
+			Click:  Click{Edit: ClientEdit{Client: id, Profile: profile, Remove: true}},
 			Hidden: e.State != status.ClientCurrent && e.State != status.ClientOutdated})
 	}
 	item.Items = append(item.Items, removals...)
@@ -40,6 +49,23 @@ func entryOf(c *status.Client, profile string) status.ClientEntry {
 		e.State = status.ClientUnreadable
 	}
 	return e
+}
+
+// worse lists the states of an entry, the worst first.
+var worse = []status.ClientState{status.ClientUnreadable, status.ClientForeign, status.ClientOutdated, status.ClientMissing, status.ClientCurrent}
+
+// worstEntry is how a profile stands in a client that may have several config files, each
+// with a row of its own.
+func worstEntry(rows []status.Client, id, profile string) (c *status.Client, e status.ClientEntry) {
+	for i := range rows {
+		if rows[i].ID != id {
+			continue
+		}
+		if now := entryOf(&rows[i], profile); c == nil || slices.Index(worse, now.State) < slices.Index(worse, e.State) {
+			c, e = &rows[i], now
+		}
+	}
+	return c, e
 }
 
 // The deeds that a line of a client may stand for.
@@ -88,7 +114,7 @@ func clientWords(c *status.Client, e status.ClientEntry) (deed, words string) {
 	case waiting:
 		return deedForce, " — will be added when it is quit, add now…"
 	case e.Asked:
-		return deedWrite, " — was taken out, add again…"
+		return deedWrite, " — missing, add…"
 	}
 	return deedWrite, "…"
 }

@@ -81,7 +81,9 @@ func gallery() []struct {
 			client("vscode", "VS Code", entry("github", status.ClientOutdated)),
 			client("zed", "Zed", entry("github", status.ClientForeign)),
 			client("gemini-cli", "Gemini CLI", wanted("github")),
-			unreadable, nowhere)},
+			unreadable, nowhere,
+			client("windsurf", "Windsurf", entry("github", status.ClientCurrent), entry("new", status.ClientMissing)),
+			client("windsurf", "Windsurf", entry("github", status.ClientOutdated), entry("new", status.ClientForeign)))},
 		{"a client to be quit", withClients(snapshot(signedIn("a"), signedIn("b"), signedIn("c"), signedIn("d"), signedIn("e")),
 			waiting(client("claude-desktop", "Claude Desktop", wanted("a"), entry("b", status.ClientOutdated),
 				entry("c", status.ClientCurrent), entry("d", status.ClientMissing), entry("e", status.ClientForeign))))},
@@ -251,8 +253,12 @@ func TestOneLineForEachClient(t *testing.T) {
 					t.Errorf("%s: %s has %d lines", g.name, key, n)
 				}
 			}
-			if len(seen) != len(g.s.Clients) {
-				t.Errorf("%s: %d of %d clients have a line", g.name, len(seen), len(g.s.Clients))
+			clients := map[string]bool{}
+			for _, c := range g.s.Clients {
+				clients[c.ID] = true
+			}
+			if len(seen) != len(clients) {
+				t.Errorf("%s: %d of %d clients have a line", g.name, len(seen), len(clients))
 			}
 		}
 	}

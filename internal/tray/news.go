@@ -96,7 +96,7 @@ func (n *news) seeClients(s *status.Snapshot, now time.Time) {
 			if waits && !n.waiting[key] {
 				fresh = append(fresh, e)
 			}
-			told[key] = waits || n.waiting[key] && e.State != status.ClientCurrent
+			told[key] = told[key] || waits || n.waiting[key] && e.State != status.ClientCurrent
 		}
 		if len(fresh) > 0 {
 			n.pending = append(n.pending, quitFirst(c, fresh))
