@@ -56,6 +56,32 @@ func TestEditCommand(t *testing.T) {
 	}
 }
 
+// Without a terminal the person gets the command, word for word as a shell wants it.
+func TestNoWindowForAClient(t *testing.T) {
+	dir := t.TempDir()
+	a := &application{options: appOptions{paths: paths{Folders: desktop.Folders{State: "/it's here", Profiles: "/p.yaml"}}}}
+	exe, err := ownProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := exe + ` clients remove zed --profile one --state-dir '/it'\''s here' --profiles /p.yaml`
+	for name, value := range map[string]string{"PATH": dir, "TERMINAL": "", "WAYLAND_DISPLAY": "", "WSL_DISTRO_NAME": "", "DISPLAY": ""} {
+		t.Setenv(name, value)
+	}
+	edit := tray.ClientEdit{Client: "zed", Profile: "one", Remove: true}
+	if err := a.editClient(edit); err == nil || !strings.HasSuffix(err.Error(), "Type this in a terminal: "+want) {
+		t.Errorf("it said %v, want %s", err, want)
+	}
+	t.Setenv("DISPLAY", ":none")
+	writeProgram(t, filepath.Join(dir, "xclip"), []byte("#!/bin/sh\nexec /bin/cat > "+dir+"/copied\n"))
+	if err := a.editClient(edit); err == nil || !strings.HasSuffix(err.Error(), "it is on the clipboard: "+want) {
+		t.Errorf("it said %v, want %s", err, want)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "copied")); err != nil || string(data) != want {
+		t.Errorf("%q is on the clipboard, %v", data, err)
+	}
+}
+
 // window is a program in a terminal, and the person before it.
 type window struct {
 	t     *testing.T
@@ -80,7 +106,7 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Skip(err)
+		missing(t, "script (of util-linux)")
 	}
 	go func() { w.ended <- cmd.Wait() }()
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
