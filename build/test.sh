@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/toolchain.sh
 
-packages=(dbus gnome-keyring xvfb xfce4-panel chromium)
-programs=(dbus-daemon gnome-keyring-daemon Xvfb xfce4-panel chromium)
+packages=(dbus gnome-keyring xvfb xfce4-panel xterm chromium)
+programs=(dbus-daemon gnome-keyring-daemon Xvfb xfce4-panel xterm chromium)
 
 missing() {
   local p

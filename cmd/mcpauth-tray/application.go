@@ -123,6 +123,8 @@ func (a *application) showTray(ctx context.Context) {
 		OpenFile: desktop.OpenFile,
 		Copy:     desktop.Copy,
 		Notify:   a.notify,
+
+		EditClient: a.editClient,
 	}, tray.Options{Notice: a.notice, Logger: a.log, SessionEnd: a.sessionEnd})
 	if err != nil {
 		a.notice(fmt.Sprintf("%v. The app runs on; use mcpauth-tray status, signin and quit.", err))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -59,6 +60,41 @@ func completeProfile(c *cobra.Command, args []string, prefix string) ([]string, 
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// flagHold is for commands in a window that the tray opened for them: it stays until the
+// person has read it.
+const flagHold = "hold"
+
+// holdWindow waits for Enter, if the command line c says so and somebody can type it.
+func holdWindow(ctx context.Context, c *cobra.Command) {
+	if hold, err := c.Flags().GetBool(flagHold); err != nil || !hold || !onTerminal(c.InOrStdin()) {
+		return
+	}
+	fmt.Fprint(c.ErrOrStderr(), "\nPress Enter to close this window. ")
+	_, _ = readLine(ctx, bufio.NewReader(c.InOrStdin()))
+}
+
+// readLine returns what a person types, until ctx ends. The end of the input is an empty line.
+func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		text, err := in.ReadString('\n')
+		typed <- answer{text, err}
+	}()
+	select {
+	case a := <-typed:
+		if a.err != nil && a.err != io.EOF {
+			return "", a.err
+		}
+		return strings.TrimSpace(a.text), nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // writeComplaints writes one line for each: file:line:column: message, and its hint.

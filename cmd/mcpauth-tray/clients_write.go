@@ -63,7 +63,7 @@ out those of profiles that are no more. On a terminal it shows the changes and a
 		},
 	}
 	f.add(c)
-	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	f.addAsking(c)
 	return c
 }
 
@@ -74,6 +74,13 @@ func (f *clientFlags) add(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("profile", func(c *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		return completeProfile(c, nil, prefix)
 	})
+}
+
+// addAsking is for commands that ask a person on a terminal.
+func (f *clientFlags) addAsking(c *cobra.Command) {
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	c.Flags().Bool(flagHold, false, "wait for Enter at the end, for a window that is there for this command alone")
+	_ = c.Flags().MarkHidden(flagHold)
 }
 
 // eachClient does something for each client of a command line. One that fails does not
@@ -188,8 +195,8 @@ func (s *session) write(c *cobra.Command, id string, named bool, f clientFlags) 
 	return s.carryOut(c, id, t, f.yes)
 }
 
-// carryOut writes, on a terminal after it was shown and agreed to, and once the client has
-// ended that would overwrite it.
+// carryOut does a task. On a terminal it waits for a client that has to be quit first,
+// shows the changes and asks.
 func (s *session) carryOut(c *cobra.Command, id string, t clientconfig.Task, yes bool) error {
 	if !onTerminal(c.InOrStdin()) {
 		return s.writeNow(c, id, t)
@@ -206,7 +213,7 @@ func (s *session) carryOut(c *cobra.Command, id string, t clientconfig.Task, yes
 			return err
 		}
 	}
-	if yes {
+	if yes || len(plans) == 0 {
 		return s.writeNow(c, id, t)
 	}
 	return confirmed(c, s.editor, plans, bufio.NewReader(c.InOrStdin()))
@@ -230,11 +237,11 @@ func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientcon
 		if p.Writes() {
 			show(c.OutOrStdout(), c.ErrOrStderr(), p)
 			fmt.Fprintf(c.ErrOrStderr(), "Write %s? [y/N] ", p.File)
-			answer, err := in.ReadString('\n')
-			if err != nil && err != io.EOF {
+			answer, err := readLine(c.Context(), in)
+			if err != nil {
 				return err
 			}
-			if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+			if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
 				fmt.Fprintln(c.OutOrStdout(), "Nothing was written.")
 				continue
 			}
@@ -308,7 +315,7 @@ func newClientsRemoveCmd() *cobra.Command {
 		Use:   "remove [CLIENT…]",
 		Short: "Take our entries out of clients' configs",
 		Long: `Takes our entries out of clients' configs, by default out of all of them. They stay out
-until clients write puts them in again.`,
+until clients write puts them in again. On a terminal it shows the changes and asks.`,
 		ValidArgsFunction: completeClients,
 		Args:              cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -326,6 +333,7 @@ until clients write puts them in again.`,
 	}
 	c.Flags().StringVar(&f.profile, "profile", "", "the entry of this profile alone, which need not be in profiles.yaml any more")
 	c.Flags().BoolVar(&f.force, "force", false, "write while the client runs")
+	f.addAsking(c)
 	return c
 }
 
@@ -361,7 +369,7 @@ func (s *session) remove(c *cobra.Command, args []string, f clientFlags) error {
 		t.Drop = []clientconfig.Entry{{Profile: f.profile}}
 	}
 	return s.all(c, ids, func(s *session, id string) error {
-		return s.writeNow(c, id, t)
+		return s.carryOut(c, id, t, f.yes)
 	})
 }
 

@@ -98,7 +98,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err != nil && (!*started || errors.Is(err, errUsage)) {
 		err = usageError{err, command.CommandPath()}
 	}
-	return report(stderr, err)
+	code := report(stderr, err)
+	holdWindow(ctx, command)
+	return code
 }
 
 // report writes err for a person and returns its exit code.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // A copy of the test binary plays the other programs: it writes down how it was
@@ -20,10 +22,12 @@ const (
 )
 
 type report struct {
-	PID   int
-	Args  []string
-	Env   []string
-	Stdin string
+	PID      int
+	Name     string
+	Args     []string
+	Env      []string
+	Stdin    string
+	Terminal bool // standard input is one
 }
 
 func TestMain(m *testing.M) {
@@ -37,7 +41,10 @@ func play(file, role string) {
 	if fails, ok := strings.CutPrefix(role, "manager"); ok {
 		manager(file, strings.Fields(fails))
 	}
-	r := report{PID: os.Getpid(), Args: os.Args[1:], Env: os.Environ()}
+	r := report{PID: os.Getpid(), Name: filepath.Base(os.Args[0]), Args: os.Args[1:], Env: os.Environ(), Terminal: term.IsTerminal(int(os.Stdin.Fd()))}
+	if name, ok := strings.CutPrefix(role, "fail "); ok && r.Name == name {
+		os.Exit(4)
+	}
 	if role == "read" {
 		text, _ := io.ReadAll(os.Stdin)
 		r.Stdin = string(text)

@@ -16,6 +16,9 @@ const (
 	settle = 300 * time.Millisecond
 	// firstWait is how long the first menu waits for the first Snapshot.
 	firstWait = 200 * time.Millisecond
+	// nestAfter is how long a panel has for a new menu before there are submenus of
+	// submenus: GTK panels lose lines that they hear of together with their parents.
+	nestAfter = 800 * time.Millisecond
 	// redrawAfter is when the icon is set once more: some panels miss the first one.
 	redrawAfter = time.Second
 	// startWait is how long an accepted sign-in may take to show in a Snapshot.
@@ -26,7 +29,8 @@ const (
 
 // screen draws. All calls come from one goroutine.
 type screen interface {
-	build(items []Item)  // replaces the whole menu
+	build(items []Item)  // replaces the whole menu; submenus of submenus are left empty
+	nest(items []Item)   // fills those; the keys are the same
 	update(items []Item) // changes lines of the menu in place; the keys are the same
 	icon(icon)
 	tooltip(string)
@@ -39,7 +43,8 @@ type face struct {
 	engine supervisor.Engine
 	desk   Desktop
 	log    *slog.Logger
-	clicks chan string // keys of items clicked, from the screen
+	clicks chan string   // keys of items clicked, from the screen
+	panels chan struct{} // a panel has come that has to be shown everything, from the screen
 	news   *news
 
 	work  sync.WaitGroup // deeds of clicks
@@ -48,7 +53,8 @@ type face struct {
 
 	snapshot *status.Snapshot
 	menu     []Item           // what should be on the screen
-	built    []Item           // the menu as it was built, for its keys
+	built    []Item           // the menu as it was built, for its keys; nil: it is to be built
+	flat     bool             // its submenus of submenus are empty
 	index    map[string]*Item // key → item of menu
 	icon     icon
 	tooltip  string
@@ -76,7 +82,7 @@ type outcome struct {
 func newFace(engine supervisor.Engine, d Desktop, log *slog.Logger, now time.Time) *face {
 	return &face{
 		engine: engine, desk: d, log: log,
-		clicks: make(chan string, 64), ended: make(chan outcome),
+		clicks: make(chan string, 64), panels: make(chan struct{}), ended: make(chan outcome),
 		doing: map[string]bool{}, errands: map[string]*errand{},
 		news: newNews(now),
 	}
@@ -96,11 +102,14 @@ func (f *face) run(ctx context.Context, sc screen, drawn func()) {
 	f.see(ctx, sc, f.snapshot)
 	drawn()
 
-	var rebuild, tell <-chan time.Time
-	redraw := time.After(redrawAfter)
+	var rebuild, nest, tell <-chan time.Time
+	redraw, loud := time.After(redrawAfter), time.After(quiet)
 	for {
 		if rebuild == nil && !sameKeys(f.menu, f.built) {
 			rebuild = time.After(settle)
+		}
+		if nest == nil && f.flat {
+			nest = time.After(nestAfter)
 		}
 		if tell == nil && len(f.news.pending) > 0 {
 			tell = time.After(gather)
@@ -115,8 +124,13 @@ func (f *face) run(ctx context.Context, sc screen, drawn func()) {
 		case o := <-f.ended:
 			f.finish(ctx, o)
 		case <-rebuild:
-			rebuild = nil
+			rebuild, nest = nil, nil
 			f.build(sc)
+		case <-nest:
+			nest = nil
+			f.nest(sc)
+		case <-f.panels:
+			f.built, f.flat, nest = nil, false, nil
 		case <-tell:
 			tell = nil
 			if m, ok := f.news.take(); ok {
@@ -124,6 +138,10 @@ func (f *face) run(ctx context.Context, sc screen, drawn func()) {
 			}
 		case <-redraw:
 			sc.redraw()
+		case <-loud:
+			if f.snapshot != nil {
+				f.news.seeClients(f.snapshot, time.Now())
+			}
 		}
 	}
 }
@@ -167,8 +185,15 @@ func (f *face) see(ctx context.Context, sc screen, s *status.Snapshot) {
 
 func (f *face) build(sc screen) {
 	if !sameKeys(f.menu, f.built) {
-		f.built = f.menu
+		f.built, f.flat = f.menu, true
 		sc.build(f.menu)
+	}
+}
+
+func (f *face) nest(sc screen) {
+	if sameKeys(f.menu, f.built) { // otherwise it is built anew soon
+		f.flat = false
+		sc.nest(f.menu)
 	}
 }
 
@@ -256,6 +281,8 @@ func (f *face) carryOut(ctx context.Context, c Click) error {
 		return f.desk.OpenFile(c.OpenFile)
 	case c.Copy != "":
 		return f.desk.Copy(c.Copy)
+	case c.Edit != (ClientEdit{}):
+		return f.desk.EditClient(c.Edit)
 	}
 	return f.engine.Do(ctx, c.Action)
 }
@@ -304,6 +331,8 @@ func failureTitle(c Click) string {
 		return "The file did not open"
 	case c.Copy != "":
 		return "Nothing was copied"
+	case c.Edit != (ClientEdit{}):
+		return "No window opened"
 	}
 	title, profile := failures[c.Action.Verb], clip(c.Action.Profile, maxName)
 	return strings.ReplaceAll(title, "%s", profile)

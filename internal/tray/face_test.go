@@ -62,6 +62,7 @@ func (s *stage) Watch(ctx context.Context) iter.Seq[*status.Snapshot] { return s
 func (s *stage) Do(ctx context.Context, a supervisor.Action) error { return s.note("do " + a.String()) }
 
 func (s *stage) build(items []Item)  { _ = s.note(fmt.Sprintf("build %d", len(items))) }
+func (s *stage) nest(items []Item)   { _ = s.note("nest") }
 func (s *stage) update(items []Item) { _ = s.note("update") }
 func (s *stage) icon(i icon)         { _ = s.note("icon " + string(i)) }
 func (s *stage) tooltip(text string) { _ = s.note("tooltip") }
@@ -76,10 +77,11 @@ func play(t *testing.T, first *status.Snapshot, act func(s *stage)) {
 			s.feed.Publish(first)
 		}
 		s.face = newFace(s, Desktop{
-			OpenURL:  func(url string) error { return s.note("open " + url) },
-			OpenFile: func(path string) error { return s.note("file") },
-			Copy:     func(text string) error { return s.note("copy " + text) },
-			Notify:   func(title, body string) { _ = s.note("notify " + title) },
+			OpenURL:    func(url string) error { return s.note("open " + url) },
+			OpenFile:   func(path string) error { return s.note("file") },
+			Copy:       func(text string) error { return s.note("copy " + text) },
+			Notify:     func(title, body string) { _ = s.note("notify " + title) },
+			EditClient: func(e ClientEdit) error { return s.note("edit " + edits(e)) },
 		}, slog.New(slog.DiscardHandler), time.Now())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -109,7 +111,7 @@ func (s *stage) click(key string) []string {
 func (s *stage) deeds() []string {
 	return slices.DeleteFunc(s.took(), func(d string) bool {
 		return !strings.HasPrefix(d, "do ") && !strings.HasPrefix(d, "open ") && !strings.HasPrefix(d, "copy ") &&
-			!strings.HasPrefix(d, "notify ") && d != "file"
+			!strings.HasPrefix(d, "notify ") && !strings.HasPrefix(d, "edit ") && d != "file"
 	})
 }
 
@@ -122,13 +124,13 @@ func check(t *testing.T, got []string, want ...string) {
 
 func TestFirstMenuHasTheFirstSnapshot(t *testing.T) {
 	play(t, snapshot(signedIn("github")), func(s *stage) {
-		check(t, s.took(), "build 12", "icon ok", "tooltip", "drawn", "redraw")
+		check(t, s.took(), "build 12", "icon ok", "tooltip", "drawn", "nest", "redraw")
 	})
 }
 
 func TestFirstMenuDoesNotWaitForLong(t *testing.T) {
 	play(t, nil, func(s *stage) {
-		check(t, s.took(), "build 7", "icon busy", "tooltip", "drawn", "redraw")
+		check(t, s.took(), "build 7", "icon busy", "tooltip", "drawn", "nest", "redraw")
 		s.feed.Publish(snapshot(signedIn("github")))
 		check(t, s.took(), "icon ok", "tooltip")
 		time.Sleep(settle)
@@ -165,6 +167,33 @@ func TestRebuildWaitsForFurtherChanges(t *testing.T) {
 		s.feed.Publish(snapshot(signedIn("a"), signedIn("b4")))
 		time.Sleep(2 * settle)
 		check(t, slices.DeleteFunc(s.took(), func(d string) bool { return d == "tooltip" }), "update")
+	})
+}
+
+// Whenever there is another menu, or somebody else to show it to, it is built one level
+// after the other.
+func TestSubmenusOfSubmenusComeLater(t *testing.T) {
+	play(t, snapshot(signedIn("a")), func(s *stage) {
+		s.took()
+		s.feed.Publish(withClients(snapshot(signedIn("a")), client("zed", "Zed")))
+		time.Sleep(settle)
+		check(t, s.took(), "build 12")
+		time.Sleep(nestAfter / 2)
+		s.feed.Publish(withClients(snapshot(signedIn("b")), client("zed", "Zed")))
+		time.Sleep(settle)
+		check(t, s.took(), "build 12")
+		time.Sleep(nestAfter - 1)
+		check(t, s.took())
+		time.Sleep(1)
+		check(t, s.took(), "nest")
+		s.face.panels <- struct{}{}
+		s.face.panels <- struct{}{}
+		time.Sleep(settle)
+		check(t, s.took(), "build 12")
+		time.Sleep(nestAfter)
+		check(t, s.took(), "nest")
+		time.Sleep(time.Hour)
+		check(t, s.took())
 	})
 }
 
@@ -252,9 +281,38 @@ func TestRefusedSignIn(t *testing.T) {
 func TestClicksIgnored(t *testing.T) {
 	play(t, snapshot(signedOut("a")), func(s *stage) {
 		for _, key := range []string{"", "status", "end", "profile/a", "profile/a/detail", "profile/a/cancel",
-			"profile/a/link", "profile/a/sign-out", "resume", "config-error", "need/nobody", "profile/nobody/url"} {
+			"profile/a/link", "profile/a/sign-out", "profile/a/clients", "profile/a/clients/zed/write", "resume", "config-error", "need/nobody", "profile/nobody/url"} {
 			check(t, s.click(key))
 		}
+	})
+}
+
+// Each line of a client is for one deed, whatever the client has become meanwhile.
+func TestClientsAreEdited(t *testing.T) {
+	play(t, withClients(snapshot(signedIn("a")), client("zed", "Zed", entry("a", status.ClientForeign))), func(s *stage) {
+		check(t, s.click("profile/a/clients/zed/write"))
+		check(t, s.click("profile/a/clients/zed/remove"))
+		check(t, s.click("profile/a/clients/zed/force"), "edit write zed --profile a --force")
+		check(t, s.until(withClients(snapshot(signedIn("a")), client("zed", "Zed", entry("a", status.ClientCurrent)))))
+		check(t, s.click("profile/a/clients/zed/force"))
+		check(t, s.click("profile/a/clients/zed/write"))
+		check(t, s.click("profile/a/clients/zed/remove"), "edit remove zed --profile a")
+		check(t, s.until(withClients(snapshot(signedIn("a")), client("zed", "Zed", entry("a", status.ClientUnreadable)))))
+		check(t, s.click("profile/a/clients/zed/file"), "file")
+		check(t, s.until(withClients(snapshot(signedIn("a")), client("zed", "Zed"))))
+		s.make("edit write zed --profile a", errors.New("no"), nil)
+		check(t, s.click("profile/a/clients/zed/write"), "edit write zed --profile a", "notify No window opened")
+	})
+}
+
+// What is to be quit is told after the noise of the start, if nothing else happens too.
+func TestAClientToBeQuitIsTold(t *testing.T) {
+	play(t, withClients(snapshot(signedIn("a")), waiting(client("zed", "Zed", wanted("a")))), func(s *stage) {
+		check(t, s.deeds())
+		time.Sleep(quiet)
+		check(t, s.deeds(), "notify Quit Zed fully, and a is added")
+		time.Sleep(time.Hour)
+		check(t, s.deeds())
 	})
 }
 

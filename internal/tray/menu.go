@@ -11,15 +11,15 @@ import (
 // Item is one line of the menu.
 type Item struct {
 	// Key names the line. The keys of a menu and their order depend only on the set of
-	// profiles, and a key always stands for the same deed: a click that was meant for
-	// one thing can never do another.
+	// profiles and clients, and a key always stands for the same deed: a click that was
+	// meant for one thing can never do another.
 	Key       string
 	Title     string
 	Separator bool
 	Disabled  bool
 	Hidden    bool
 	Click     Click
-	Items     []Item // a submenu; these have none
+	Items     []Item // a submenu; that of a profile has one more within
 }
 
 // Click is what a click asks for: one of its fields is set, or none.
@@ -29,6 +29,7 @@ type Click struct {
 	OpenURL  string
 	OpenFile string
 	Copy     string
+	Edit     ClientEdit
 }
 
 // maxRows is how many profiles are named in the block of those that need a person.
@@ -45,7 +46,7 @@ func Menu(s *status.Snapshot) []Item {
 	items = append(items, needs(s)...)
 	items = append(items, configRow(s), separator("profiles"))
 	for i := range s.Profiles {
-		items = append(items, profileItem(&s.Profiles[i]))
+		items = append(items, profileItem(s, &s.Profiles[i]))
 	}
 	if len(s.Profiles) == 0 {
 		items = append(items, note("none", "No profiles yet: open profiles.yaml to add one"))
@@ -101,7 +102,7 @@ func configRow(s *status.Snapshot) Item {
 	return Item{Key: "config-error", Title: text, Disabled: file == "", Click: Click{OpenFile: file}}
 }
 
-func profileItem(p *status.Profile) Item {
+func profileItem(s *status.Snapshot, p *status.Profile) Item {
 	key := func(k string) string { return "profile/" + p.Name + "/" + k }
 	visible := func(when bool, k, title string, c Click) Item {
 		return Item{Key: key(k), Title: title, Hidden: !when, Click: c}
@@ -123,6 +124,7 @@ func profileItem(p *status.Profile) Item {
 			visible(prompted, "open", "Open sign-in page again", signIn),
 			visible(prompted, "link", "Copy sign-in link", link),
 			visible(p.URL != "", "url", "Copy URL", Click{Copy: p.URL}),
+			clientsItem(s, p.Name),
 			visible(p.Phase != status.Stopped, "restart", "Restart", do(supervisor.Restart, p.Name)),
 			visible(p.Account != nil && !signingIn, "sign-out", "Sign out", do(supervisor.SignOut, p.Name)),
 		},

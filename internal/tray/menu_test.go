@@ -3,6 +3,7 @@ package tray
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +57,9 @@ func gallery() []struct {
 	gone.Config.Error = &status.Problem{Message: "the file is missing", File: gone.Config.File}
 	off := snapshot(paused)
 	off.Paused = true
+	unreadable := client("goose", "Goose", entry("github", status.ClientUnreadable))
+	nowhere := client("kiro", "Kiro", entry("github", status.ClientUnreadable))
+	nowhere.File = ""
 	return []struct {
 		name string
 		s    *status.Snapshot
@@ -70,7 +74,19 @@ func gallery() []struct {
 		{"file missing", gone},
 		{"paused", off},
 		{"renewing", snapshot(signedIn("ok"), renewing)},
-		{"odd texts", snapshot(evil)},
+		{"odd texts", withClients(snapshot(evil), client("odd", "O\x1bdd & _"+strings.Repeat("y", 60), entry(evil.Name, status.ClientCurrent)))},
+		{"clients", withClients(snapshot(signedIn("github"), profile("new", status.Starting)),
+			client("cursor", "Cursor", entry("github", status.ClientMissing)),
+			client("claude-code", "Claude Code", entry("github", status.ClientCurrent), entry("new", status.ClientCurrent)),
+			client("vscode", "VS Code", entry("github", status.ClientOutdated)),
+			client("zed", "Zed", entry("github", status.ClientForeign)),
+			client("gemini-cli", "Gemini CLI", wanted("github")),
+			unreadable, nowhere,
+			client("windsurf", "Windsurf", entry("github", status.ClientCurrent), entry("new", status.ClientMissing)),
+			client("windsurf", "Windsurf", entry("github", status.ClientOutdated), entry("new", status.ClientForeign)))},
+		{"a client to be quit", withClients(snapshot(signedIn("a"), signedIn("b"), signedIn("c"), signedIn("d"), signedIn("e")),
+			waiting(client("claude-desktop", "Claude Desktop", wanted("a"), entry("b", status.ClientOutdated),
+				entry("c", status.ClientCurrent), entry("d", status.ClientMissing), entry("e", status.ClientForeign))))},
 	}
 }
 
@@ -102,6 +118,7 @@ func dump(b *strings.Builder, indent string, items []Item) {
 		click := ""
 		for _, c := range []struct{ what, value string }{
 			{"do", it.Click.Action.String()}, {"copy", map[bool]string{true: "the link"}[it.Click.CopyLink]}, {"open", it.Click.OpenURL}, {"file", it.Click.OpenFile}, {"copy", it.Click.Copy},
+			{"edit", edits(it.Click.Edit)},
 		} {
 			if c.value != "" {
 				click += " → " + c.what + " " + c.value
@@ -121,6 +138,21 @@ func dump(b *strings.Builder, indent string, items []Item) {
 	}
 }
 
+// edits is a change of a client as the command of the command line that makes it.
+func edits(e ClientEdit) string {
+	if e == (ClientEdit{}) {
+		return ""
+	}
+	verb, force := "write ", ""
+	if e.Remove {
+		verb = "remove "
+	}
+	if e.Force {
+		force = " --force"
+	}
+	return verb + e.Client + " --profile " + e.Profile + force
+}
+
 // Whatever happens to its profiles, a menu keeps its lines: all changes can be drawn
 // in place.
 func TestKeysDependOnlyOnTheSetOfProfiles(t *testing.T) {
@@ -130,18 +162,26 @@ func TestKeysDependOnlyOnTheSetOfProfiles(t *testing.T) {
 		func(n string) status.Profile { return profile(n, status.Backoff) },
 		func(n string) status.Profile { return profile(n, status.Stopped) },
 	} {
-		s := snapshot(p("github"), signedIn("linear"))
+		s := withClients(snapshot(p("github"), signedIn("linear")), client("cursor", "Cursor"))
 		menus = append(menus, Menu(s))
 		s.Paused, s.Config.Error = true, &status.Problem{Message: "x"}
 		menus = append(menus, Menu(s))
+	}
+	for _, state := range []status.ClientState{status.ClientCurrent, status.ClientOutdated, status.ClientMissing, status.ClientForeign, status.ClientUnreadable} {
+		c := client("cursor", "Cursor", entry("github", state))
+		menus = append(menus, Menu(withClients(snapshot(signedIn("github"), signedIn("linear")), c)),
+			Menu(withClients(snapshot(signedIn("github"), signedIn("linear")), waiting(c))))
 	}
 	for i, m := range menus {
 		if !sameKeys(m, menus[0]) {
 			t.Errorf("menu %d has other lines", i)
 		}
 	}
+	both := func() *status.Snapshot { return snapshot(signedIn("github"), signedIn("linear")) }
 	for name, s := range map[string]*status.Snapshot{
-		"another": snapshot(signedIn("github"), signedIn("jira")), "fewer": snapshot(signedIn("github")),
+		"no client": both(), "another client": withClients(both(), client("zed", "Zed")),
+		"one more": withClients(both(), client("cursor", "Cursor"), client("zed", "Zed")),
+		"another":  snapshot(signedIn("github"), signedIn("jira")), "fewer": snapshot(signedIn("github")),
 		"order": snapshot(signedIn("linear"), signedIn("github")), "none": snapshot(),
 	} {
 		if sameKeys(Menu(s), menus[0]) {
@@ -153,12 +193,8 @@ func TestKeysDependOnlyOnTheSetOfProfiles(t *testing.T) {
 func TestMenuRules(t *testing.T) {
 	for _, g := range gallery() {
 		seen := map[string]bool{}
-		for _, top := range Menu(g.s) {
-			for _, it := range top.Items {
-				if len(it.Items) > 0 {
-					t.Errorf("%s: %s has a submenu below a submenu", g.name, top.Title)
-				}
-			}
+		if n := depth(Menu(g.s)); n > 3 {
+			t.Errorf("%s: the menu has %d levels", g.name, n)
 		}
 		each(Menu(g.s), func(it *Item) {
 			if seen[it.Key] {
@@ -178,6 +214,62 @@ func TestMenuRules(t *testing.T) {
 		if tip := tooltip(g.s); len(utf16.Encode([]rune(tip))) > 127 {
 			t.Errorf("%s: the tooltip is too long: %q", g.name, tip)
 		}
+	}
+}
+
+func depth(items []Item) (n int) {
+	for _, it := range items {
+		n = max(n, depth(it.Items))
+	}
+	if len(items) > 0 {
+		n++
+	}
+	return n
+}
+
+// One line that can be seen says how a profile stands in a client, and a click on it is
+// for that profile and client alone.
+func TestOneLineForEachClient(t *testing.T) {
+	for _, g := range gallery() {
+		if g.s == nil {
+			continue
+		}
+		for i := range g.s.Profiles {
+			name := g.s.Profiles[i].Name
+			seen := map[string]int{}
+			for _, it := range clientsItem(g.s, name).Items {
+				if it.Hidden {
+					continue
+				}
+				if e := it.Click.Edit; e != (ClientEdit{}) && (e.Profile != name || !strings.Contains(it.Key, "/"+e.Client+"/")) {
+					t.Errorf("%s: %s leads to %+v", g.name, it.Key, e)
+				}
+				if !strings.HasSuffix(it.Key, "/remove") {
+					seen[strings.TrimSuffix(it.Key, path.Base(it.Key))]++
+				}
+			}
+			for key, n := range seen {
+				if n != 1 {
+					t.Errorf("%s: %s has %d lines", g.name, key, n)
+				}
+			}
+			clients := map[string]bool{}
+			for _, c := range g.s.Clients {
+				clients[c.ID] = true
+			}
+			if len(seen) != len(clients) {
+				t.Errorf("%s: %d of %d clients have a line", g.name, len(seen), len(clients))
+			}
+		}
+	}
+}
+
+// Clients are quiet: what they need stands in their submenu alone.
+func TestClientsChangeNothingElse(t *testing.T) {
+	without := snapshot(signedIn("github"))
+	with := withClients(snapshot(signedIn("github")), waiting(client("zed", "Zed", wanted("github"))), client("goose", "Goose", entry("github", status.ClientUnreadable)))
+	if worstIcon(with) != worstIcon(without) || tooltip(with) != tooltip(without) || statusLine(with) != statusLine(without) {
+		t.Errorf("icon %s, tooltip %q, first line %q", worstIcon(with), tooltip(with), statusLine(with))
 	}
 }
 

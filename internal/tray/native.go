@@ -36,7 +36,7 @@ func show(ctx context.Context, f *face, o Options) (err error) {
 		}
 	}()
 
-	sc := &native{log: o.Logger, clicks: f.clicks, image: busy}
+	sc := &native{log: o.Logger, clicks: f.clicks, panels: f.panels, image: busy}
 	sc.announce()
 	ready, refused := make(chan struct{}), make(chan struct{})
 	started := func() {
@@ -77,6 +77,7 @@ func show(ctx context.Context, f *face, o Options) (err error) {
 type native struct {
 	log    *slog.Logger
 	clicks chan<- string
+	panels chan<- struct{}
 	lines  map[string]*line // key → line on the screen
 	stop   chan struct{}    // ends the goroutines that wait for clicks on these lines
 	image  icon
@@ -95,7 +96,19 @@ func (n *native) build(items []Item) {
 		n.clear()
 		n.stop = make(chan struct{})
 		n.lines = map[string]*line{}
-		n.add(nil, items)
+		n.add(nil, items, 2)
+	})
+}
+
+func (n *native) nest(items []Item) {
+	n.draw(func() {
+		for _, top := range items {
+			for _, it := range top.Items {
+				if l := n.lines[it.Key]; l != nil {
+					n.add(l.item, it.Items, 1)
+				}
+			}
+		}
 	})
 }
 
@@ -112,7 +125,11 @@ func (n *native) clear() {
 	systray.ResetMenu()
 }
 
-func (n *native) add(parent *systray.MenuItem, items []Item) {
+// add adds lines to a menu, and their submenus down to a number of levels.
+func (n *native) add(parent *systray.MenuItem, items []Item, levels int) {
+	if levels == 0 {
+		return
+	}
 	for _, it := range items {
 		var item *systray.MenuItem
 		switch {
@@ -127,7 +144,7 @@ func (n *native) add(parent *systray.MenuItem, items []Item) {
 		if it.Disabled {
 			item.Disable()
 		}
-		n.add(item, it.Items)
+		n.add(item, it.Items, levels-1)
 		if it.Hidden {
 			item.Hide()
 		}

@@ -85,7 +85,7 @@ func attend(ctx context.Context, sc *native, o Options) {
 		o.Notice("no panel here shows tray icons (on GNOME the AppIndicator extension does); " +
 			"running on without one, use `mcpauth-tray status` meanwhile")
 	}
-	keepRegistered(ctx)
+	keepRegistered(ctx, sc.panels)
 	if ctx.Err() == nil {
 		sc.lost.Store(true)
 		o.Notice("the tray icon is gone because the session bus ended; running on without one, use `mcpauth-tray status`")
@@ -116,10 +116,11 @@ func hasHost(ctx context.Context) bool {
 	}
 }
 
-// keepRegistered registers the icon with every new watcher until ctx or the bus ends.
+// keepRegistered registers the icon with every new watcher until ctx or the bus ends,
+// and tells panels of it.
 // The library does so too, but gives up on the first signal it does not know. It must
 // be on the library's own connection, or the panel would see a second icon.
-func keepRegistered(ctx context.Context) {
+func keepRegistered(ctx context.Context, panels chan<- struct{}) {
 	bus, err := dbus.SessionBus()
 	if err != nil {
 		return
@@ -140,6 +141,10 @@ func keepRegistered(ctx context.Context) {
 				within, cancel := context.WithTimeout(ctx, busWait)
 				bus.Object(watcher, watcherPath).CallWithContext(within, watcher+".RegisterStatusNotifierItem", 0, itemPath)
 				cancel()
+				select {
+				case panels <- struct{}{}:
+				case <-ctx.Done():
+				}
 			}
 		}
 	}

@@ -106,6 +106,49 @@ func TestProfilesChange(t *testing.T) {
 	c.quit()
 }
 
+func TestClientsFromTheMenu(t *testing.T) {
+	github := func(entries ...status.ClientEntry) *status.Snapshot {
+		c := []status.Client{client("cursor", "Cursor"), client("zed", "Zed")}
+		for i, e := range entries {
+			c[i] = client(c[i].ID, c[i].Name, e)
+		}
+		return withClients(snapshot(signedIn("github"), signedIn("linear")), c...)
+	}
+	c, it := up(t, snapshot(signedIn("github"), signedIn("linear")))
+	it.line("linear*/Copy URL")
+	it.gone("linear*/Add to client")
+
+	c.publish(github())
+	it.click("linear*/Add to client/Zed…")
+	c.expect("edit zed linear remove=false force=false")
+	added := it.line("github*/Add to client/Cursor…")
+	it.clickID(added.ID)
+	c.expect("edit cursor github remove=false force=false")
+
+	c.publish(github(entry("github", status.ClientCurrent), entry("github", status.ClientForeign)))
+	it.click("github*/Add to client/Zed — changed by somebody, replace…")
+	c.expect("edit zed github remove=false force=true")
+	if row := it.line("github*/Add to client/Cursor — added"); row.is("enabled") || row.ID != added.ID {
+		t.Error("the line was not changed in place")
+	}
+	it.gone("linear*/Add to client/Remove from Cursor…")
+	it.click("github*/Add to client/Remove from Cursor…")
+	c.expect("edit cursor github remove=true force=false")
+	it.clickID(it.line("github*/Add to client").ID)
+
+	c.publish(github(entry("github", status.ClientUnreadable), entry("github", status.ClientForeign)))
+	it.click("github*/Add to client/Cursor — config cannot be read")
+	c.expect("file /home/ada/.cursor.json")
+	c.publish(withClients(snapshot(signedIn("github")), waiting(client("zed", "Zed", wanted("github")))))
+	it.gone("github*/Add to client/Cursor*")
+	it.click("github*/Add to client/Zed — will be added when it is quit, add now…")
+	eventually(t, func() string { return "the last click came to nothing" }, func() bool { return c.count("edit zed github remove=false force=true") == 2 })
+	if n := c.count("edit "); n != 5 {
+		t.Errorf("%d edits", n)
+	}
+	c.quit()
+}
+
 // Hosts report clicks on lines that nobody can click.
 func TestClicksThatCannotBeMeant(t *testing.T) {
 	c, it := up(t, snapshot(signedOut("github")))
@@ -189,15 +232,21 @@ func TestFiftyProfiles(t *testing.T) {
 	}
 	c, it := up(t, snapshot(signedOut("one")))
 	it.line("one*/Sign in…")
-	c.publish(snapshot(profiles...))
+	var clients []status.Client
+	for i := range 10 {
+		clients = append(clients, client(fmt.Sprintf("client-%d", i), fmt.Sprintf("Client %d", i)))
+	}
+	c.publish(withClients(snapshot(profiles...), clients...))
 	it.line("profile-49 — Sign-in needed/Restart")
+	it.click("profile-49 — Sign-in needed/Add to client/Client 9…")
+	c.expect("edit client-9 profile-49")
 	it.line("45 more below")
 	it.line("Sign in to profile-04…")
 	it.gone("Sign in to profile-05…")
 	for i := range profiles {
 		profiles[i] = signedIn(profiles[i].Name)
 	}
-	c.publish(snapshot(profiles...))
+	c.publish(withClients(snapshot(profiles...), clients...))
 	it.line("mcpauth-tray — 50 of 50 ready")
 	it.line("profile-49 — Ready (until 14:05)/Sign out")
 	it.gone("45 more below")
@@ -241,6 +290,26 @@ func TestTheIconComesBackWithThePanel(t *testing.T) {
 	if n := c.count("notice"); n != 0 {
 		t.Errorf("%d notices", n)
 	}
+	c.quit()
+}
+
+// A panel that comes later gets all of the menu, however deep.
+func TestANewPanelGetsTheWholeMenu(t *testing.T) {
+	t.Parallel()
+	address, _ := startBus(t)
+	p := startPanel(t, address)
+	c := startChild(t, address)
+	c.publish(withClients(snapshot(signedIn("github")), client("zed", "Zed")))
+	old := p.item(t).line("github*/Add to client/Zed…").ID
+	p.conn.Close()
+	it := startPanel(t, address).item(t)
+	eventually(t, func() string { return "the menu was not built anew" }, func() bool {
+		root := it.layout()
+		line := root.find("github*/Add to client/Zed…")
+		return line != nil && line.ID != old
+	})
+	it.click("github*/Add to client/Zed…")
+	c.expect("edit zed github")
 	c.quit()
 }
 

@@ -21,7 +21,8 @@ const (
 )
 
 // news decides what is worth a notification: that a profile which was ready needs a
-// person, and how a sign-in ended. It tells nothing else, because the menu tells it all.
+// person, how a sign-in ended, and that a client has to be quit before its config can be
+// written. It tells nothing else, because the menu tells it all.
 type news struct {
 	start   time.Time
 	settled map[string]status.Phase // profile → Ready or SignInNeeded, whichever was last
@@ -30,6 +31,7 @@ type news struct {
 	account map[string]string       // profile → its sign-in when it was last ready
 	told    map[string]time.Time    // profile → its last message
 	left    map[string]bool         // profiles signed out of here
+	waiting map[string]bool         // "client profile" → told that the client is to be quit
 	pending []message
 }
 
@@ -75,6 +77,46 @@ func (n *news) see(s *status.Snapshot, now time.Time, asked func(profile string)
 		n.pending = append(n.pending, m)
 	}
 	n.forget(s)
+	n.seeClients(s, now)
+}
+
+// seeClients tells which clients are to be quit, once for each profile until that has
+// been written. While all is quiet it waits: nobody else would tell it later.
+func (n *news) seeClients(s *status.Snapshot, now time.Time) {
+	if now.Sub(n.start) < quiet {
+		return
+	}
+	told := map[string]bool{}
+	for i := range s.Clients {
+		c := &s.Clients[i]
+		var fresh []status.ClientEntry
+		for _, e := range c.Profiles {
+			key := c.ID + " " + e.Profile
+			waits := c.Waiting && e.Asked && (e.State == status.ClientMissing || e.State == status.ClientOutdated)
+			if waits && !n.waiting[key] {
+				fresh = append(fresh, e)
+			}
+			told[key] = told[key] || waits || n.waiting[key] && e.State != status.ClientCurrent
+		}
+		if len(fresh) > 0 {
+			n.pending = append(n.pending, quitFirst(c, fresh))
+		}
+	}
+	n.waiting = told
+}
+
+func quitFirst(c *status.Client, entries []status.ClientEntry) message {
+	what, verb := clip(entries[0].Profile, maxName)+" is", "added"
+	if n := len(entries); n > 1 {
+		what = fmt.Sprintf("%d profiles are", n)
+	}
+	for _, e := range entries {
+		if e.State == status.ClientOutdated {
+			verb = "updated"
+		}
+	}
+	name := clip(c.Name, maxName)
+	return message{fmt.Sprintf("Quit %s fully, and %s %s", name, what, verb), name + " is running, and would overwrite its config."}
 }
 
 // change notes how p is and says what became of it.

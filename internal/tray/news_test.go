@@ -175,6 +175,69 @@ func TestNewsOfAQuickFailure(t *testing.T) {
 	}
 }
 
+func TestNewsOfAClientToBeQuit(t *testing.T) {
+	const claude = "claude-desktop"
+	running := func(entries ...status.ClientEntry) *status.Snapshot {
+		return withClients(snapshot(), waiting(client(claude, "Claude Desktop", entries...)))
+	}
+	ended := func(entries ...status.ClientEntry) *status.Snapshot {
+		return withClients(snapshot(), client(claude, "Claude Desktop", entries...))
+	}
+	type step struct {
+		after time.Duration
+		see   *status.Snapshot
+		want  string
+	}
+	const added = "Quit Claude Desktop fully, and github is added"
+	for name, steps := range map[string][]step{
+		"once": {
+			{time.Minute, running(wanted("github")), added},
+			{time.Hour, running(wanted("github")), ""},
+			{time.Hour, ended(wanted("github")), ""},
+			{time.Second, running(wanted("github")), ""},
+			{time.Second, ended(entry("github", status.ClientCurrent)), ""},
+		},
+		"again when it was written meanwhile": {
+			{time.Minute, running(wanted("github")), added},
+			{time.Hour, ended(entry("github", status.ClientCurrent)), ""},
+			{time.Hour, running(entry("github", status.ClientCurrent)), ""},
+			{time.Hour, running(entry("github", status.ClientOutdated)), "Quit Claude Desktop fully, and github is updated"},
+		},
+		"not what nobody asked for": {
+			{time.Minute, running(entry("github", status.ClientMissing), entry("linear", status.ClientForeign)), ""},
+		},
+		"not when it does not run": {
+			{time.Minute, ended(wanted("github")), ""},
+		},
+		"several at once": {
+			{time.Minute, running(wanted("github"), wanted("linear")), "Quit Claude Desktop fully, and 2 profiles are added"},
+			{time.Minute, running(wanted("github"), wanted("linear"), wanted("jira")), "Quit Claude Desktop fully, and jira is added"},
+		},
+		"not at the start, but after it": {
+			{time.Second, running(wanted("github")), ""},
+			{time.Minute, running(wanted("github")), added},
+		},
+		"a client that was away is another": {
+			{time.Minute, running(wanted("github")), added},
+			{time.Minute, snapshot(), ""},
+			{time.Minute, running(wanted("github")), added},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := day
+			n := newNews(now)
+			for i, st := range steps {
+				now = now.Add(st.after)
+				n.see(st.see, now, func(string) bool { return false })
+				m, _ := n.take()
+				if m.title != st.want {
+					t.Errorf("step %d: told %q, want %q", i, m.title, st.want)
+				}
+			}
+		})
+	}
+}
+
 func TestNewsAreGathered(t *testing.T) {
 	nobody := func(string) bool { return false }
 	names := strings.Fields("a b c d e f g")

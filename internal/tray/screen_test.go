@@ -15,10 +15,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
 func init() { xgb.Logger = log.New(io.Discard, "", 0) } // it misses an .Xauthority file
@@ -275,11 +278,20 @@ func TestOnARealPanel(t *testing.T) {
 			d.find(green)
 			d.keep("tray-ok-" + theme)
 
+			// Another menu is built while no panel is there to see it.
 			stopPanel()
 			d.bare(0)
+			c.publish(withClients(snapshot(signedOut("github")), client("zed", "Zed", entry("github", status.ClientForeign)),
+				client("cursor", "Cursor"), client("vscode", "VS Code", entry("github", status.ClientCurrent))))
 			d.startXfce(address, dark)
-			d.open(d.find(green))
+			d.find(amber)
+			time.Sleep(settle + nestAfter + time.Second) // nothing tells from outside that the panel has all of the menu
+			d.open(d.find(amber))
 			d.keep("tray-again-" + theme)
+			d.walk(keyDown, keyDown, keyRight, keyDown, keyDown, keyRight, keyDown)
+			d.keep("tray-clients-" + theme)
+			d.key(keyReturn)
+			c.expect("edit cursor github remove=false force=false")
 			c.quit()
 		})
 	}

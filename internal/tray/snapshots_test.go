@@ -64,3 +64,35 @@ func down(name string) status.Profile {
 	p.RetryAt = at("09:00:04")
 	return p
 }
+
+// client is an installed client with the entries of some profiles.
+func client(id, name string, entries ...status.ClientEntry) status.Client {
+	c := status.Client{ID: id, Name: name, File: "/home/ada/." + id + ".json", State: status.ClientCurrent, Profiles: entries}
+	for _, e := range entries {
+		if e.Asked {
+			c.State = e.State
+		}
+	}
+	return c
+}
+
+func entry(profile string, state status.ClientState) status.ClientEntry {
+	return status.ClientEntry{Profile: profile, State: state, Asked: state != status.ClientMissing}
+}
+
+// wanted is an entry that somebody asked for and that is not there.
+func wanted(profile string) status.ClientEntry {
+	return status.ClientEntry{Profile: profile, State: status.ClientMissing, Asked: true}
+}
+
+// waiting is a client that has to be quit first.
+func waiting(c status.Client) status.Client {
+	c.Waiting = true
+	return c
+}
+
+// withClients is a state in which these clients are installed.
+func withClients(s *status.Snapshot, clients ...status.Client) *status.Snapshot {
+	s.Clients = clients
+	return s
+}

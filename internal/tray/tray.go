@@ -30,6 +30,9 @@ type Desktop struct {
 	OpenFile func(path string) error
 	Copy     func(text string) error
 	Notify   func(title, body string)
+	// EditClient shows the person a change of a client's config and has them confirm it.
+	// It does not wait for what they say.
+	EditClient func(ClientEdit) error
 }
 
 // Options are the rest of what Run needs.

@@ -90,6 +90,9 @@ func main() {
 		OpenFile: func(path string) error { return e.say("file", path) },
 		Copy:     func(text string) error { return e.say("copy", text) },
 		Notify:   func(title, body string) { _ = e.say("notify", title, "|", body) },
+		EditClient: func(c tray.ClientEdit) error {
+			return e.say("edit", c.Client, c.Profile, fmt.Sprintf("remove=%t force=%t", c.Remove, c.Force))
+		},
 	}, tray.Options{
 		Notice: func(text string) { _ = e.say("notice", text) },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})),
