@@ -72,9 +72,10 @@ func (s system) absolute(path string) bool {
 func (s system) files(c *Client) ([]string, error) {
 	var candidates []string
 	for _, template := range c.Files.on(s.goos) {
+		template, onlyThere := strings.CutPrefix(template, "?")
 		path, pinned := s.expand(template)
 		switch {
-		case path == "":
+		case path == "", onlyThere && !exists(path):
 			continue
 		case pinned:
 			return []string{path}, nil

@@ -58,11 +58,12 @@ type Plan struct {
 	after   []byte
 	gone    bool     // the file is to be deleted
 	folders []string // and these, where nothing else is in them
-	rec     *record
-	dirty   bool // rec differs from what is remembered
+	was     *record  // what is remembered
+	rec     *record  // and is to be then
+	dirty   bool     // rec differs from what is remembered
 	steps   []stepChange
-	undoes  bool // a step, and is none itself
-	cutOff  bool // the last write was, and left things lying about
+	undoes  bool  // a step, and is none itself
+	cut     *step // the last write, if it was cut off, which may have left things lying about
 }
 
 // Err is what of the task is not done, nil when all of it is.
@@ -136,10 +137,6 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 		return nil, &Error{Summary: file + " is empty, which may not be meant so; it was left as it is",
 			Hint: "see whether the client lost its settings; --force writes into the empty file", Err: ErrUnreadable}
 	}
-	if !w.before.exists() { // whoever deleted it, what comes next is another file
-		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
-	}
-	cutOff := w.settle()
 	running := c.Quit && e.running(c.ID)
 	w.drop(t)
 	for _, entry := range t.Set {
@@ -149,7 +146,7 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Running, p.force, p.cutOff = running, t.Force, cutOff
+	p.Running, p.force = running, t.Force
 	p.dirty = canonical(p.rec) != canonical(s.file(file)) && (s.Files[file] != nil || len(p.rec.Entries) > 0)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
 	return p, nil
@@ -160,13 +157,15 @@ func (w *work) plan() (*Plan, error) {
 	if err := w.verify(); err != nil {
 		return nil, err
 	}
-	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), rec: w.rec, steps: w.steps}
+	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
 	switch {
 	case w.before.exists() && w.doc.empty() && len(w.touched) > 0 && (w.rec.Created || w.client.OwnFile):
 		p.gone, p.folders = true, w.rec.Folders
 		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
 	case !w.before.exists() && w.text != "":
 		w.rec.Created = true
+	case !w.before.exists():
+		p.folders, w.rec.Folders = w.rec.Folders, nil
 	}
 	if w.before.note != "" && p.Writes() {
 		p.Notes = append(p.Notes, w.before.note)
@@ -178,18 +177,35 @@ func (w *work) plan() (*Plan, error) {
 	return p, nil
 }
 
-// settle decides what became of a last write that was cut off.
-func (w *work) settle() (cutOff bool) {
-	n := len(w.rec.Steps) - 1
-	if n < 0 || !w.rec.Steps[n].Pending {
-		return false
+// settle decides what became of a last write that was cut off, and of a file that is gone.
+func (w *work) settle() {
+	folders := w.rec.Folders
+	steps, u := w.rec.Steps, w.rec.Undo
+	w.rec.Undo = nil
+	switch n := len(steps) - 1; {
+	case u != nil:
+		w.cut = &step{Before: w.before.sum(), After: u.After}
+		if w.before.sum() == u.After {
+			w.rec, folders = u.Record.clone(), u.Folders
+		}
+	case n >= 0 && steps[n].Pending:
+		w.cut = &steps[n]
+		if w.before.sum() == steps[n].Before {
+			first, found := w.rec.First, w.rec.Found
+			w.rec = steps[n].Record.clone()
+			w.rec.Steps, w.rec.First, w.rec.Found = steps[:n], first, found
+		} else {
+			w.rec.Steps[n].Pending = false
+		}
 	}
-	if w.before.sum() == w.rec.Steps[n].Before {
-		w.rec.Steps = w.rec.Steps[:n]
-	} else {
-		w.rec.Steps[n].Pending = false
+	if !w.before.exists() { // whoever deleted it, what comes next is another file
+		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
+		if w.cut != nil {
+			w.rec.Folders = keep(folders, exists)
+		}
 	}
-	return true
+	w.rec.Client = w.client.ID
+	w.was = w.rec.clone()
 }
 
 // put has an entry there and right.
@@ -202,7 +218,7 @@ func (w *work) put(e Entry, t Task, running bool) Change {
 	if v.state == Missing && t.Auto && w.staysOut(e, v, running) {
 		return c
 	}
-	text, doc, was := w.text, w.doc, w.was(v.name)
+	text, doc, was := w.text, w.doc, w.asJSON(v.name)
 	if c.Action, c.Err = w.correct(e.Profile, v, t.Force); c.Err != nil {
 		w.text, w.doc, c.Action = text, doc, Leave
 		return c
@@ -311,7 +327,7 @@ func (w *work) take(e Entry, asked bool) Change {
 		if v.known != nil {
 			gap = v.known.Gap
 		}
-		was := w.was(v.name)
+		was := w.asJSON(v.name)
 		if c.Err = w.remove(v.name, gap); c.Err != nil {
 			return c
 		}

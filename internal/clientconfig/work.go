@@ -19,10 +19,12 @@ type work struct {
 	before  content
 	text    string
 	doc     document
+	was     *record // what was remembered, settled
 	rec     *record
 	touched []string // names of entries that were added, changed or taken out
 	changes []Change
 	steps   []stepChange
+	cut     *step // the last write, if it was cut off
 }
 
 // open reads and parses a config file.
@@ -35,8 +37,9 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	if err != nil {
 		return nil, malformed(file, err)
 	}
-	rec.Client = c.ID
-	return &work{client: c, file: file, program: e.program, before: before, text: string(before.data), doc: doc, rec: rec}, nil
+	w := &work{client: c, file: file, program: e.program, before: before, text: string(before.data), doc: doc, rec: rec}
+	w.settle()
+	return w, nil
 }
 
 // blank reports a file that is there and has nothing in it, which may be all that is
@@ -144,8 +147,8 @@ func (w *work) broken(err error) error {
 		Hint: "paste what mcpauth-tray clients snippet " + w.client.ID + " prints", Err: ErrUnreadable}
 }
 
-// was is an entry as JSON, for undo.
-func (w *work) was(name string) json.RawMessage {
+// asJSON is an entry, for undo; nil when there is none.
+func (w *work) asJSON(name string) json.RawMessage {
 	now, ok := w.doc.servers()[name]
 	if !ok {
 		return nil
