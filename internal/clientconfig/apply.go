@@ -78,10 +78,33 @@ func (e *Editor) lock(ctx context.Context) (release func(), err error) {
 	return func() { _ = l.Close(); e.mu.Unlock() }, nil
 }
 
+// still is the plan as it would be made now: the same, if neither the file nor what is
+// remembered of it has changed.
+func (e *Editor) still(shown *Plan, s *state) (*Plan, error) {
+	now, err := readFile(shown.File)
+	if err != nil {
+		return nil, err
+	}
+	if now.real != shown.before.real {
+		return nil, changed(shown.File)
+	}
+	if now.sum() != shown.before.sum() || canonical(s.file(shown.File)) != shown.known {
+		return shown.again()
+	}
+	p := *shown
+	p.before, p.rec, p.was = now, shown.rec.clone(), shown.was.clone()
+	p.Running = p.Client.Quit && e.running(p.Client.ID)
+	return &p, nil
+}
+
 // applyLocked compares the plan with one made now, and carries it out: backup, what is
 // about to be ours, the file, what is ours. unlock ends the client's own lock.
 func (e *Editor) applyLocked(shown *Plan, unlock func()) error {
-	p, err := shown.again()
+	s, err := e.loadState()
+	if err != nil {
+		return err
+	}
+	p, err := e.still(shown, s)
 	if err != nil {
 		return err
 	}
@@ -91,10 +114,6 @@ func (e *Editor) applyLocked(shown *Plan, unlock func()) error {
 	case p.Running && p.Writes() && !p.force:
 		return &Error{Summary: p.Client.Name + " is running and would overwrite its config with what it has in memory; nothing was written",
 			Hint: "quit it fully and try again; --force writes now, and the entry may get lost", Err: ErrRunning}
-	}
-	s, err := e.loadState()
-	if err != nil {
-		return err
 	}
 	if !p.Writes() {
 		if p.cut != nil {

@@ -222,10 +222,47 @@ func TestClientsWithoutALockGetNone(t *testing.T) {
 
 func TestWhatIsOursCannotBeRead(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
-	l.write(filepath.Join(l.state, "clients", "owned.json"), "{")
-	if _, err := l.do("cursor", Task{Set: []Entry{tools}}); err == nil || !strings.Contains(err.Error(), "owned.json") {
-		t.Errorf("error %v", err)
+	for text, hint := range map[string]string{
+		"": "repair", "{": "repair", "null": "repair", "[]": "repair", "{}": "repair", "\x00\x00": "repair",
+		`{"version": 1, "files": []}`:                                             "repair",
+		`{"version": 1, "files": {"/x": null}}`:                                   "repair",
+		`{"version": 1, "files": {"/x": {}}}`:                                     "repair",
+		`{"version": 1, "files": {"/x": {"entries": {"a": null}}}}`:               "repair",
+		`{"version": 1, "files": {"/x": {"entries": {}, "steps": [{}]}}}`:         "repair",
+		`{"version": 1, "files": {"/x": {"entries": {}, "undo": {"after": ""}}}}`: "repair",
+		`{"version": 2, "files": []}`:                                             "newer",
+	} {
+		l := newLab(t)
+		own := filepath.Join(l.state, "clients", "owned.json")
+		l.write(own, text)
+		l.write(l.file("cursor"), others)
+		home := l.tree(l.home)
+		_, err := l.do("cursor", Task{Set: []Entry{tools}})
+		var told *Error
+		if !errors.As(err, &told) || !strings.Contains(told.Summary, own) || !strings.Contains(told.Hint, hint) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if _, err := l.editor.List(nil); err == nil {
+			t.Errorf("%q is listed", text)
+		}
+		if err := l.undo("cursor"); err == nil {
+			t.Errorf("%q is undone", text)
+		}
+		l.same(home)
+		l.want(own, text)
 	}
-	l.want(l.file("cursor"), "(none)")
+	t.Run("moved away, entries are found again", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t)
+		l.write(l.file("cursor"), others)
+		l.must("cursor", Task{Set: []Entry{tools}})
+		if err := os.RemoveAll(l.state); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.stateOf("cursor", tools); got != Current {
+			t.Errorf("state %s", got)
+		}
+		l.must("cursor", Task{Drop: []Entry{tools}})
+		l.want(l.file("cursor"), others)
+	})
 }

@@ -17,10 +17,7 @@ func (w *work) diff(gone bool) string {
 	if !gone {
 		after = preview(w.doc, w.touched)
 	}
-	before := ""
-	if old, err := parse(w.client, w.before.data); err == nil {
-		before = preview(old, w.touched)
-	}
+	before := preview(w.first, w.touched)
 	text := string(diff.Diff(w.file, []byte(before), w.file, []byte(after)))
 	_, text, _ = strings.Cut(text, "\n") // the line "diff …", which says nothing new
 	return text

@@ -145,10 +145,10 @@ func (e *Editor) rows(c *Client, s *state, entries []Entry) []Row {
 		files = []string{""}
 	}
 	var rows []Row
-	for _, file := range files {
+	for _, file := range slices.Concat(files, s.othersOf(c.ID, files)) {
 		row := Row{Client: c, File: file, Installed: installed, Err: err}
 		var w *work
-		if err == nil {
+		if file != "" {
 			w, row.Err = e.open(c, file, s.file(file))
 		}
 		for _, entry := range entries {

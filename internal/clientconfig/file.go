@@ -35,10 +35,7 @@ func (c content) sum() string {
 func readFile(path string) (content, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil {
-			return content{}, refuse(path, "is a link that leads nowhere", "repair or delete the link")
-		}
-		return content{real: path}, nil
+		return content{real: path}, checkMissing(path)
 	}
 	if err != nil {
 		return content{}, unreadable(path, err)
@@ -59,6 +56,21 @@ func readFile(path string) (content, error) {
 		c.note = path + " has another name (a hard link), which keeps the old content"
 	}
 	return c, nil
+}
+
+// checkMissing refuses a missing file when it is a link that leads nowhere, or is behind
+// one.
+func checkMissing(path string) error {
+	for !exists(path) {
+		if path == filepath.Dir(path) {
+			return nil
+		}
+		path = filepath.Dir(path)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return refuse(path, "is a link that leads nowhere", "repair or delete the link")
+	}
+	return nil
 }
 
 func checkFile(path string, info fs.FileInfo) error {

@@ -69,7 +69,10 @@ func alone(do string) {
 			select {}
 		}
 	}
-	limitFiles()
+	limitProcess()
+	if name := os.Getenv("CLIENTCONFIG_PROFILE"); name != "" {
+		tools.Profile = name
+	}
 	if err := deeds[do](e, os.Getenv("CLIENT")); err != nil {
 		fmt.Println("error:", err)
 		return

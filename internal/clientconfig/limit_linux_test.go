@@ -9,8 +9,12 @@ import (
 
 const envLimit = "CLIENTCONFIG_LIMIT"
 
-// limitFiles keeps files of this process from growing beyond a size, as a full disk does.
-func limitFiles() {
+// limitProcess keeps files of this process from growing beyond a size, as a full disk
+// does, or takes the mask off its new files.
+func limitProcess() {
+	if os.Getenv("CLIENTCONFIG_UMASK") != "" {
+		syscall.Umask(0)
+	}
 	size, err := strconv.ParseUint(os.Getenv(envLimit), 10, 64)
 	if err != nil {
 		return

@@ -2,4 +2,4 @@
 
 package clientconfig
 
-func limitFiles() {}
+func limitProcess() {}

@@ -58,7 +58,8 @@ type Plan struct {
 	after   []byte
 	gone    bool     // the file is to be deleted
 	folders []string // and these, where nothing else is in them
-	was     *record  // what is remembered
+	known   string   // what is remembered, as it was found
+	was     *record  // and settled
 	rec     *record  // and is to be then
 	dirty   bool     // rec differs from what is remembered
 	steps   []stepChange
@@ -101,13 +102,8 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		return nil, err
 	}
 	files, err := e.system.files(c)
-	if len(t.Set) == 0 { // what is to be taken out may be where the client kept its config before
+	if len(t.Set) == 0 { // there is nothing to be put anywhere
 		files, err = keep(files, exists), nil
-		for _, path := range s.filesOf(c.ID) {
-			if !slices.Contains(files, path) {
-				files = append(files, path)
-			}
-		}
 	}
 	if err != nil {
 		return nil, err
@@ -120,7 +116,26 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		}
 		plans = append(plans, p)
 	}
+	for _, file := range s.othersOf(c.ID, files) {
+		switch p, err := e.plan(c, file, s.Files[file].part(t)); {
+		case err != nil && len(t.Set) == 0:
+			return nil, err
+		case err != nil || len(p.Changes) == 0 && !p.dirty: // the client does not need it
+		default:
+			plans = append(plans, p)
+		}
+	}
 	return plans, nil
+}
+
+// part is what of a task is about entries that we have in a file which is not, or not
+// any more, the one that the client reads by what we know: they are kept right, and none
+// is added.
+func (r *record) part(t Task) Task {
+	ours := r.owned()
+	t.Set = slices.DeleteFunc(slices.Clone(t.Set), func(e Entry) bool { return !slices.Contains(ours, e.Profile) })
+	t.Auto = true
+	return t
 }
 
 // plan works out what a task does to one file.
@@ -147,15 +162,18 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 		return nil, err
 	}
 	p.Running, p.force = running, t.Force
-	p.dirty = canonical(p.rec) != canonical(s.file(file)) && (s.Files[file] != nil || len(p.rec.Entries) > 0)
+	p.known = canonical(s.file(file))
+	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
 	return p, nil
 }
 
 // plan is the outcome of the work.
 func (w *work) plan() (*Plan, error) {
-	if err := w.verify(); err != nil {
-		return nil, err
+	if w.text != string(w.before.data) {
+		if err := w.verify(); err != nil {
+			return nil, err
+		}
 	}
 	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
 	switch {
@@ -173,7 +191,9 @@ func (w *work) plan() (*Plan, error) {
 	if notes := w.doc.notes(); w.client.Strict && len(notes) > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("%s has %s, which %s may not understand", w.file, strings.Join(notes, " and "), w.client.Name))
 	}
-	p.Diff = w.diff(p.gone)
+	if p.Writes() {
+		p.Diff = w.diff(p.gone)
+	}
 	return p, nil
 }
 
@@ -218,9 +238,13 @@ func (w *work) put(e Entry, t Task, running bool) Change {
 	if v.state == Missing && t.Auto && w.staysOut(e, v, running) {
 		return c
 	}
-	text, doc, was := w.text, w.doc, w.asJSON(v.name)
-	if c.Action, c.Err = w.correct(e.Profile, v, t.Force); c.Err != nil {
-		w.text, w.doc, c.Action = text, doc, Leave
+	text, doc, rec, was := w.text, w.doc, w.rec.clone(), w.asJSON(v.name)
+	c.Action, c.Err = w.correct(e.Profile, v, t.Force)
+	if c.Err == nil && c.Action != Keep {
+		c.Err = w.right(v.name, v.want)
+	}
+	if c.Err != nil {
+		w.text, w.doc, w.rec, c.Action = text, doc, rec, Leave
 		return c
 	}
 	if c.Action != Keep {

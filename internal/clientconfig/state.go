@@ -36,7 +36,7 @@ type record struct {
 type owned struct {
 	Name string `json:"name"`
 	Link string `json:"link"`          // where it pointed when we wrote it
-	Hash string `json:"hash"`          // of the part that is ours
+	Hash string `json:"hash"`          // of the part that is ours, as we wrote it
 	Gap  string `json:"gap,omitempty"` // see document.add
 
 	Pending bool `json:"pending,omitempty"` // about to be written; it may not be there
@@ -82,10 +82,13 @@ func (s *state) file(path string) *record {
 }
 
 // filesOf lists the files of a client with something of ours.
-func (s *state) filesOf(id string) []string {
+func (s *state) filesOf(id string) []string { return s.othersOf(id, nil) }
+
+// othersOf lists them without those known.
+func (s *state) othersOf(id string, known []string) []string {
 	var files []string
 	for _, path := range slices.Sorted(maps.Keys(s.Files)) {
-		if f := s.Files[path]; f.Client == id && len(f.owned()) > 0 {
+		if f := s.Files[path]; f.Client == id && len(f.owned()) > 0 && !slices.Contains(known, path) {
 			files = append(files, path)
 		}
 	}

@@ -70,6 +70,7 @@ func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.known = canonical(s.file(file))
 	p.undoes, p.dirty, p.force = true, true, force
 	p.Running = c.Quit && e.running(c.ID)
 	p.again = func() (*Plan, error) { return e.planUndo(c, file, force) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ type work struct {
 	file    string
 	program program
 	before  content
+	first   document // of that
 	text    string
 	doc     document
 	was     *record // what was remembered, settled
@@ -37,7 +39,7 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	if err != nil {
 		return nil, malformed(file, err)
 	}
-	w := &work{client: c, file: file, program: e.program, before: before, text: string(before.data), doc: doc, rec: rec}
+	w := &work{client: c, file: file, program: e.program, before: before, first: doc, text: string(before.data), doc: doc, rec: rec}
 	w.settle()
 	return w, nil
 }
@@ -93,19 +95,12 @@ func (w *work) verdict(e Entry) verdict {
 
 // adopt takes an entry that points where ours should for ours, whatever its name.
 func (w *work) adopt(e Entry, v *verdict) {
-	found := ""
-	for name, entry := range w.doc.servers() {
-		if linkOf(entry) != linkOf(plain(v.want.own)) || w.rec.profileOf(name) != "" {
-			continue
-		}
-		if found != "" {
+	servers := w.doc.servers()
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		if linkOf(servers[name]) == linkOf(plain(v.want.own)) && w.rec.profileOf(name) == "" {
+			v.name, v.now, v.want = name, servers[name], w.shape(e, name)
 			return
 		}
-		found = name
-	}
-	if found != "" {
-		v.name, v.now = found, w.doc.servers()[found]
-		v.want = w.shape(e, found)
 	}
 }
 
@@ -114,9 +109,9 @@ func (w *work) adopt(e Entry, v *verdict) {
 func (w *work) judge(e Entry, v *verdict) {
 	link, part, want := linkOf(v.now), canonical(ownPart(v.now, v.want)), plain(v.want.own)
 	right := link == linkOf(want)
-	untouched := v.known != nil && hash(part) == v.known.Hash
+	edited := v.known != nil && hash(part) != v.known.Hash
 	switch {
-	case right && (!untouched || part == canonical(want)):
+	case right && (edited || part == canonical(want)):
 		v.state = Current
 	case right, v.known != nil && link == v.known.Link, w.program.runs(v.now, e.Profile):
 		v.state = Outdated
@@ -219,8 +214,19 @@ func (w *work) remember(profile, name string, want shape) *owned {
 		w.rec.Entries[profile] = o
 	}
 	now := w.doc.servers()[name]
-	o.Name, o.Link, o.Hash, o.Pending = name, linkOf(now), hash(canonical(ownPart(now, want))), false
+	o.Name, o.Link, o.Pending = name, linkOf(now), false
+	if part := canonical(ownPart(now, want)); o.Hash == "" || part == canonical(plain(want.own)) {
+		o.Hash = hash(part)
+	}
 	return o
+}
+
+// right requires that the part of an entry that is ours is there as it should be.
+func (w *work) right(name string, want shape) error {
+	if canonical(ownPart(w.doc.servers()[name], want)) != canonical(plain(want.own)) {
+		return w.broken(fmt.Errorf("the entry %q would not be as it should", name))
+	}
+	return nil
 }
 
 // fromJSON reads an entry that was kept for undo.
@@ -232,11 +238,7 @@ func fromJSON(raw json.RawMessage) (object, error) {
 
 // verify requires that nothing but the entries touched differs from the file as it was.
 func (w *work) verify() error {
-	old, err := parse(w.client, w.before.data)
-	if err != nil {
-		return malformed(w.file, err)
-	}
-	if !sameBut(w.touched, w.doc.path(), old.all(), w.doc.all()) {
+	if !sameBut(w.touched, w.doc.path(), w.first.all(), w.doc.all()) {
 		return w.broken(fmt.Errorf("more than our entry would change"))
 	}
 	return nil
