@@ -193,7 +193,7 @@ func TestLocksOfClients(t *testing.T) {
 			})
 			t.Run("a file in its place", func(t *testing.T) {
 				l.write(file+".lock", "")
-				if _, err := l.do(id, Task{Set: []Entry{tools}}); err == nil || !strings.Contains(err.Error(), "is a file") {
+				if _, err := l.do(id, Task{Set: []Entry{tools}}); err == nil || !strings.Contains(err.Error(), "a file is in the place") {
 					t.Errorf("error %v", err)
 				}
 				l.want(file, others)

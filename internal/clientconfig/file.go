@@ -123,12 +123,12 @@ func unreadable(path string, err error) error {
 		Err: errors.Join(ErrUnreadable, err)}
 }
 
-// malformed says where a file cannot be understood.
-func malformed(path string, err error) error {
+// malformed says where a client's file cannot be understood.
+func malformed(c *Client, path string, err error) error {
 	place := path
 	if at := (*syntaxError)(nil); errors.As(err, &at) && at.line > 0 {
 		place = fmt.Sprintf("%s:%d:%d", path, at.line, at.column)
 	}
 	return &Error{Summary: fmt.Sprintf("%s: %v; the file was left as it is", place, err),
-		Hint: "correct it, or paste what mcpauth-tray clients snippet prints", Err: errors.Join(ErrUnreadable, err)}
+		Hint: "correct it, or paste what mcpauth-tray clients snippet " + c.ID + " PROFILE prints", Err: errors.Join(ErrUnreadable, err)}
 }

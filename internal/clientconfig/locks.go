@@ -45,15 +45,25 @@ func lockClient(ctx context.Context, p *Plan) (unlock func(), err error) {
 		release, err := waitForLock(ctx, path, try)
 		if err != nil {
 			unlock()
-			hint := "try again in a moment; if it stays so, quit the client and delete " + path
-			if errors.Is(err, fs.ErrPermission) {
-				hint = "make the folder of the file writable"
-			}
-			return nil, &Error{Summary: fmt.Sprintf("the config of %s could not be locked: %v; nothing was written", p.Client.Name, err), Hint: hint, Err: err}
+			return nil, notLocked(p, path, err)
 		}
 		held = append(held, release)
 	}
 	return unlock, nil
+}
+
+// errNoFolder is a lock that nobody can take.
+var errNoFolder = errors.New("a file is in the place of the lock")
+
+func notLocked(p *Plan, path string, err error) error {
+	what, hint := err.Error(), "see that the folder can be written and the disk is not full"
+	switch {
+	case errors.Is(err, errNoFolder):
+		hint = "delete " + path + ", which keeps " + p.Client.Name + " from saving its settings, too"
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+		what, hint = path+" is there", "try again in a moment; if it stays so, quit "+p.Client.Name+" and delete that folder"
+	}
+	return &Error{Summary: fmt.Sprintf("the config of %s could not be locked, so nothing was written: %s", p.Client.Name, what), Hint: hint, Err: err}
 }
 
 // lockPaths are the locks of a config: beside the name that the client knows, and, where
@@ -80,13 +90,13 @@ func waitForLock(ctx context.Context, path string, try func(string) (func(), err
 		info, statErr := os.Lstat(path)
 		switch {
 		case statErr == nil && !info.IsDir():
-			return nil, fmt.Errorf("%s is a file", path)
+			return nil, fmt.Errorf("%w: %s", errNoFolder, path)
 		case statErr == nil && time.Since(info.ModTime()) > staleLock && breakLock(path) == nil:
 			continue
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s is there: %w", path, ctx.Err())
+			return nil, ctx.Err()
 		case <-time.After(25 * time.Millisecond):
 		}
 	}

@@ -122,7 +122,7 @@ func packaged(c *Client, pattern string) (string, error) {
 		return files[0], nil
 	}
 	return "", &Error{Summary: fmt.Sprintf("%s is installed %d times: %s", c.Name, len(files), strings.Join(files, ", ")),
-		Hint: "paste what mcpauth-tray clients snippet prints into the right one", Err: ErrUnreadable}
+		Hint: "paste what mcpauth-tray clients snippet " + c.ID + " PROFILE prints into the right one", Err: ErrUnreadable}
 }
 
 // matching lists the paths that a path with one * stands for. The folder with the * in

@@ -90,7 +90,7 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 	}
 	doc, err := parse(w.client, []byte(text))
 	if err != nil {
-		return nil, malformed(w.file, err)
+		return nil, malformed(w.client, w.file, err)
 	}
 	for _, c := range last.Changes {
 		w.touched = append(w.touched, c.Name)

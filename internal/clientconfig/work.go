@@ -37,7 +37,7 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	}
 	doc, err := parse(c, before.data)
 	if err != nil {
-		return nil, malformed(file, err)
+		return nil, malformed(c, file, err)
 	}
 	w := &work{client: c, file: file, program: e.program, before: before, first: doc, text: string(before.data), doc: doc, rec: rec}
 	w.settle()
@@ -125,7 +125,7 @@ func (w *work) judge(e Entry, v *verdict) {
 // edit carries an edit out and reads the result.
 func (w *work) edit(e edit, err error) error {
 	if err != nil {
-		return malformed(w.file, err)
+		return malformed(w.client, w.file, err)
 	}
 	text := e.apply(w.text)
 	doc, err := parse(w.client, []byte(text))
@@ -139,7 +139,7 @@ func (w *work) edit(e edit, err error) error {
 // broken is a file that cannot be edited although it can be read.
 func (w *work) broken(err error) error {
 	return &Error{Summary: fmt.Sprintf("%s is written in a way that this app cannot edit (%v); it was left as it is", w.file, err),
-		Hint: "paste what mcpauth-tray clients snippet " + w.client.ID + " prints", Err: ErrUnreadable}
+		Hint: "paste what mcpauth-tray clients snippet " + w.client.ID + " PROFILE prints", Err: ErrUnreadable}
 }
 
 // asJSON is an entry, for undo; nil when there is none.
