@@ -203,7 +203,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 
 // at kills at one step, and reports whether it came to that.
 func (k killing) at(t *testing.T, at int) bool {
-	l := newLab(t)
+	l := newQuickLab(t)
 	file := l.file(k.client)
 	if k.linked {
 		l.mkdir(l.path("dots"))
@@ -289,7 +289,7 @@ func TestUndoAfterAKill(t *testing.T) {
 	t.Parallel()
 	for _, before := range []string{"", others} {
 		for at := 1; ; at++ {
-			l := newLab(t)
+			l := newQuickLab(t)
 			file := l.file("cursor")
 			if before != "" {
 				l.write(file, before)
@@ -312,7 +312,7 @@ func TestUndoAfterAKill(t *testing.T) {
 // exchange, and was not put back as we were killed, is kept.
 func TestAnEditWhileAWriteIsCutOff(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newQuickLab(t)
 	file := l.file("cursor")
 	l.write(file, others)
 	for at := 1; l.read(file) == others; at++ {

@@ -86,7 +86,7 @@ func TestEveryClientInEveryShape(t *testing.T) {
 }
 
 func inShape(t *testing.T, c *Client, name, text string) {
-	l := newLab(t)
+	l := newQuickLab(t)
 	file := l.file(c.ID)
 	l.write(file, text)
 	p := l.must(c.ID, Task{Set: []Entry{tools}})
