@@ -22,10 +22,6 @@ func (e *Editor) Apply(ctx context.Context, p *Plan) error {
 	if !p.Writes() && !p.dirty {
 		return nil
 	}
-	if p.Running && p.Writes() && !p.anyway {
-		return &Error{Summary: p.Client.Name + " is running and would overwrite its config with what it has in memory; nothing was written",
-			Hint: "quit it fully and try again; --force writes now, and the entry may get lost", Err: ErrRunning}
-	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	release, err := e.lock(ctx)
@@ -33,21 +29,15 @@ func (e *Editor) Apply(ctx context.Context, p *Plan) error {
 		return err
 	}
 	defer release()
-	if !p.Writes() && !p.cutOff {
-		return e.applyLocked(p, nil)
-	}
-	made, err := makeFolders(p)
-	if err != nil {
-		return err
-	}
-	defer removeEmpty(slices.Concat(p.folders, made)) // those that have the file then are not empty
-	unlock, err := lockClient(ctx, p)
-	if err != nil {
-		return err
+	unlock := func() {}
+	if p.Writes() || p.cut != nil {
+		if unlock, err = lockClient(ctx, p); err != nil {
+			return err
+		}
 	}
 	defer unlock()
 	e.step("locked")
-	return e.applyLocked(p, made)
+	return e.applyLocked(p, unlock)
 }
 
 // Write plans a task and applies it, again if a config changes in between. It returns
@@ -75,54 +65,88 @@ func (e *Editor) lock(ctx context.Context) (release func(), err error) {
 	e.mu.Lock()
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		e.mu.Unlock()
-		return nil, fmt.Errorf("cannot remember which entries of clients are ours: %w", err)
+		return nil, noMemory(err)
 	}
 	l := flock.New(filepath.Join(e.dir, "lock"), flock.SetPermissions(0o600))
 	if _, err := l.TryLockContext(ctx, 25*time.Millisecond); err != nil {
 		e.mu.Unlock()
 		if ctx.Err() == nil {
-			return nil, fmt.Errorf("cannot lock what is known of clients' configs: %w", err)
+			return nil, noMemory(err)
 		}
 		return nil, &Error{Summary: "another mcpauth-tray is writing clients' configs", Hint: "try again in a moment", Err: err}
 	}
 	return func() { _ = l.Close(); e.mu.Unlock() }, nil
 }
 
-// applyLocked compares the plan with one made now, and carries it out: backup, what is
-// about to be ours, the file, what is ours. folders were made for it.
-func (e *Editor) applyLocked(shown *Plan, folders []string) error {
-	p, err := shown.again()
+// still is the plan as it would be made now: the same, if neither the file nor what is
+// remembered of it has changed.
+func (e *Editor) still(shown *Plan, s *state) (*Plan, error) {
+	now, err := readFile(shown.File)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if p.before.sum() != shown.before.sum() || p.sumAfter() != shown.sumAfter() {
-		return changed(p.File)
+	if now.real != shown.before.real {
+		return nil, changed(shown.File)
 	}
-	if len(folders) > 0 {
-		p.rec.Folders = folders
+	if now.sum() != shown.before.sum() || canonical(s.file(shown.File)) != shown.known {
+		return shown.again()
 	}
+	p := *shown
+	p.before, p.rec, p.was = now, shown.rec.clone(), shown.was.clone()
+	p.Running = p.Client.Quit && e.running(p.Client.ID)
+	return &p, nil
+}
+
+// applyLocked compares the plan with one made now, and carries it out: backup, what is
+// about to be ours, the file, what is ours. unlock ends the client's own lock.
+func (e *Editor) applyLocked(shown *Plan, unlock func()) error {
 	s, err := e.loadState()
 	if err != nil {
 		return err
 	}
+	p, err := e.still(shown, s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.before.sum() != shown.before.sum() || p.sumAfter() != shown.sumAfter():
+		return changed(p.File)
+	case p.Running && p.Writes() && !p.anyway:
+		return &Error{Summary: p.Client.Name + " is running and would overwrite its config with what it has in memory; nothing was written",
+			Hint: "quit it fully and try again; --force writes now, and the entry may get lost", Err: ErrRunning}
+	}
 	if !p.Writes() {
-		sweep(p.before.real)
+		if p.cut != nil {
+			if err := e.clear(p); err != nil {
+				return err
+			}
+			shown.Notes = p.Notes
+			unlock()
+			removeEmpty(p.folders)
+		}
 		return e.remember(s, p)
 	}
-	old := s.file(p.File)
+	if !p.before.exists() {
+		p.rec.Folders = slices.Concat(p.rec.Folders, missingFolders(p.File))
+	}
 	if !p.undoes {
-		if err := e.saveBackup(p.before); err != nil {
-			return fmt.Errorf("no backup of %s could be made, so it was left as it is: %w", p.File, err)
+		if err := e.saveBackup(p.before.sum(), p.before.data); err != nil {
+			return noBackup(p, err)
 		}
 		e.step("backed up")
-		if err := e.announce(s, p); err != nil {
-			return err
-		}
-		e.step("announced")
 	}
+	if err := e.announce(s, p); err != nil {
+		return err
+	}
+	e.step("announced")
 	written, err := e.replace(p)
+	shown.Notes = p.Notes
+	unlock()
+	if !written || p.gone {
+		removeEmpty(slices.Concat(p.folders, p.rec.Folders))
+	}
 	if !written {
-		return errors.Join(err, e.retract(p, old))
+		return errors.Join(err, e.retract(p))
 	}
 	e.step("replaced")
 	if e.Running(p.Client.ID) { // it may have started in between
@@ -141,6 +165,11 @@ func (p *Plan) risk() {
 	}
 }
 
+func noBackup(p *Plan, err error) error {
+	return &Error{Summary: fmt.Sprintf("no backup of %s could be made, so it was left as it is: %v", p.File, err),
+		Hint: "see that the folder of the app's state can be written and its disk is not full", Err: err}
+}
+
 func changed(what string) error {
 	return &Error{Summary: what + " was changed by another program in the meantime; nothing was written", Hint: "try again", Err: ErrChanged}
 }
@@ -148,22 +177,30 @@ func changed(what string) error {
 // announce remembers what is about to be ours, so that an entry which gets into the file
 // is known whatever happens then, and how the write is undone.
 func (e *Editor) announce(s *state, p *Plan) error {
-	old := s.file(p.File)
-	bare := old.clone()
-	bare.Steps = nil
+	if p.undoes {
+		r := p.was.clone()
+		r.Undo = &undo{After: p.sumAfter(), Record: p.rec, Folders: p.folders}
+		s.Files[p.File] = r
+		return e.saveState(s)
+	}
+	bare := p.was.clone()
+	bare.Steps, bare.Found = nil, nil
 	next := step{Before: p.before.sum(), After: p.sumAfter(), Changes: p.steps, Record: bare}
-	p.rec.Steps = append(slices.Clone(old.Steps[max(0, len(old.Steps)+1-maxSteps):]), next)
+	p.rec.Steps = append(slices.Clone(p.rec.Steps[max(0, len(p.rec.Steps)+1-maxSteps):]), next)
 	if p.rec.First == "" {
 		p.rec.First = p.before.sum()
 	}
 	r := p.rec.clone()
 	r.Steps[len(r.Steps)-1].Pending = true
+	if p.gone { // until they are removed, they are ours
+		r.Folders = p.folders
+	}
 	for _, c := range p.steps {
 		switch o := r.Entries[c.Profile]; {
 		case o != nil && !o.Refused:
 			o.Pending = c.Was == nil
-		case old.Entries[c.Profile] != nil: // until it is out of the file, it is ours
-			r.Entries[c.Profile] = old.Entries[c.Profile]
+		case p.was.Entries[c.Profile] != nil: // until it is out of the file, it is ours
+			r.Entries[c.Profile] = p.was.Entries[c.Profile]
 		}
 	}
 	s.Files[p.File] = r
@@ -171,32 +208,19 @@ func (e *Editor) announce(s *state, p *Plan) error {
 }
 
 // retract forgets what was announced of a write that came to nothing.
-func (e *Editor) retract(p *Plan, before *record) error {
+func (e *Editor) retract(p *Plan) error {
 	s, err := e.loadState()
-	if err != nil || p.undoes {
+	if err != nil {
 		return err
 	}
-	s.Files[p.File] = before
+	s.Files[p.File] = p.was
+	s.Files[p.File].Found = p.rec.Found
 	return e.saveState(s)
 }
 
 func (e *Editor) remember(s *state, p *Plan) error {
 	s.Files[p.File] = p.rec
 	return e.saveState(s)
-}
-
-func makeFolders(p *Plan) ([]string, error) {
-	if p.before.exists() {
-		return nil, nil
-	}
-	missing := missingFolders(p.File)
-	if len(missing) == 0 {
-		return nil, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(p.File), 0o700); err != nil {
-		return nil, fmt.Errorf("cannot create the folder of %s: %w", p.File, err)
-	}
-	return missing, nil
 }
 
 // removeEmpty removes folders that have nothing in them, innermost first.

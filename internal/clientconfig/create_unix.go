@@ -8,17 +8,26 @@ import (
 	"syscall"
 )
 
-// create gives a file a name that no file has.
-func create(from, to string) error {
+// move gives a file of our own the name of another, which it replaces.
+func move(from, to string) error { return os.Rename(from, to) }
+
+// createByLink gives a file a name that no file has, where the system has no rename that
+// does so.
+func createByLink(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil {
 		return os.Remove(from)
 	}
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) { // a file system without links
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) { // a file system without links
 		if exists(to) {
 			return os.ErrExist
 		}
 		return os.Rename(from, to)
 	}
 	return err
+}
+
+// unknownToFS reports that a file system does not have a kind of rename.
+func unknownToFS(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOTSUP)
 }

@@ -18,10 +18,7 @@ func (w *work) diff(gone bool) string {
 	if !gone {
 		after = preview(w.doc, w.shown(w.covered))
 	}
-	before := ""
-	if old, err := parse(w.client, w.before.data); err == nil {
-		before = preview(old, w.shown(nil))
-	}
+	before := preview(w.first, w.shown(nil))
 	text := string(diff.Diff(w.file, []byte(before), w.file, []byte(after)))
 	_, text, _ = strings.Cut(text, "\n") // the line "diff …", which says nothing new
 	return text

@@ -177,12 +177,15 @@ func (e *Editor) rows(c *Client, s *state, entries []Entry) []Row {
 		files = []string{""}
 	}
 	var rows []Row
-	for _, file := range files {
+	for _, file := range slices.Concat(files, s.othersOf(c.ID, files)) {
 		row := Row{Client: c, File: file, Installed: installed, Err: err}
 		rec := s.file(file)
 		var w *work
-		if err == nil {
+		if file != "" {
 			w, row.Err = e.open(c, file, rec)
+		}
+		if w != nil {
+			rec = w.rec
 		}
 		for _, entry := range entries {
 			row.Entries = append(row.Entries, stateOf(w, row.Err, entry, rec.Entries[entry.Profile]))

@@ -1,7 +1,6 @@
 package clientconfig
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -11,11 +10,23 @@ import (
 // content; a file system that cannot do that just loses it.
 func exchange(from, to string) (swapped bool, err error) {
 	err = unix.RenamexNp(from, to, unix.RENAME_SWAP)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+	switch {
+	case err == nil:
+		return true, nil
+	case unknownToFS(err):
 		return false, os.Rename(from, to)
 	}
-	if err != nil {
-		return false, &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	return false, &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+}
+
+// create gives a file a name that no file has.
+func create(from, to string) error {
+	err := unix.RenamexNp(from, to, unix.RENAME_EXCL)
+	switch {
+	case err == nil:
+		return nil
+	case unknownToFS(err):
+		return createByLink(from, to)
 	}
-	return true, nil
+	return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 }

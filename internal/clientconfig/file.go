@@ -35,10 +35,7 @@ func (c content) sum() string {
 func readFile(path string) (content, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil {
-			return content{}, refuse(path, "is a link that leads nowhere", "repair or delete the link")
-		}
-		return content{real: path}, nil
+		return content{real: path}, checkMissing(path)
 	}
 	if err != nil {
 		return content{}, unreadable(path, err)
@@ -59,6 +56,21 @@ func readFile(path string) (content, error) {
 		c.note = path + " has another name (a hard link), which keeps the old content"
 	}
 	return c, nil
+}
+
+// checkMissing refuses a missing file when it is a link that leads nowhere, or is behind
+// one.
+func checkMissing(path string) error {
+	for !exists(path) {
+		if path == filepath.Dir(path) {
+			return nil
+		}
+		path = filepath.Dir(path)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return refuse(path, "is a link that leads nowhere", "repair or delete the link")
+	}
+	return nil
 }
 
 func checkFile(path string, info fs.FileInfo) error {
@@ -111,12 +123,12 @@ func unreadable(path string, err error) error {
 		Err: errors.Join(ErrUnreadable, err)}
 }
 
-// malformed says where a file cannot be understood.
-func malformed(path string, err error) error {
+// malformed says where a client's file cannot be understood.
+func malformed(c *Client, path string, err error) error {
 	place := path
 	if at := (*syntaxError)(nil); errors.As(err, &at) && at.line > 0 {
 		place = fmt.Sprintf("%s:%d:%d", path, at.line, at.column)
 	}
 	return &Error{Summary: fmt.Sprintf("%s: %v; the file was left as it is", place, err),
-		Hint: "correct it, or paste what mcpauth-tray clients snippet prints", Err: errors.Join(ErrUnreadable, err)}
+		Hint: "correct it, or paste what mcpauth-tray clients snippet " + c.ID + " PROFILE prints", Err: errors.Join(ErrUnreadable, err)}
 }

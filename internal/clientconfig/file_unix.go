@@ -24,11 +24,14 @@ func links(info fs.FileInfo) uint64 {
 	return uint64(stat.Nlink)
 }
 
-// likeness gives a new file the group and the mode of the one it replaces. Where the
-// group cannot be kept, no other group gets its rights.
-func likeness(f *os.File, old fs.FileInfo) error {
-	mode := old.Mode().Perm()
-	if stat, ok := old.Sys().(*syscall.Stat_t); ok && f.Chown(-1, int(stat.Gid)) != nil {
+// likeness gives a new file the group, the mode and the attributes of the one it replaces.
+// Where the group or the access list cannot be kept, no group gets its rights.
+func likeness(f *os.File, old string, info fs.FileInfo) error {
+	mode := info.Mode().Perm()
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && f.Chown(-1, int(stat.Gid)) != nil {
+		mode &^= 0o070
+	}
+	if copyAttributes(f, old) != nil {
 		mode &^= 0o070
 	}
 	return f.Chmod(mode)

@@ -20,6 +20,8 @@ type jsonDoc struct {
 	root    *hujson.Value
 	content any
 	at      []string // the keys that lead to the servers
+
+	standard bool // without comments and trailing commas
 }
 
 // maxDepth bounds the nesting that the parser's recursion is trusted with.
@@ -45,11 +47,7 @@ func parseJSON(text string, path []string, inner string) (document, error) {
 	if root.Value.Kind() != '{' {
 		return nil, &syntaxError{1, 1, "it is not an object"}
 	}
-	standard := root.Clone()
-	standard.Standardize()
-	decoder := json.NewDecoder(strings.NewReader(string(standard.Pack())))
-	decoder.UseNumber()
-	if err := decoder.Decode(&d.content); err != nil {
+	if err := d.decode(body); err != nil {
 		return nil, err
 	}
 	if inner != "" {
@@ -59,6 +57,17 @@ func parseJSON(text string, path []string, inner string) (document, error) {
 	}
 	_, err = d.container()
 	return d, err
+}
+
+func (d *jsonDoc) decode(body string) error {
+	if d.standard = json.Valid([]byte(body)); !d.standard {
+		plain := d.root.Clone()
+		plain.Standardize()
+		body = string(plain.Pack())
+	}
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.UseNumber()
+	return decoder.Decode(&d.content)
 }
 
 // useInner takes the map inside the map of servers, if it is there and no server itself.
@@ -159,7 +168,7 @@ func (d *jsonDoc) notes() []string {
 	if d.bom > 0 {
 		notes = append(notes, "a byte order mark")
 	}
-	if d.root != nil && !json.Valid([]byte(d.text[d.bom:])) {
+	if d.root != nil && !d.standard {
 		notes = append(notes, "comments or trailing commas")
 	}
 	return notes

@@ -23,10 +23,27 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	return newLabIn(t, t.TempDir())
+}
+
+// newQuickLab is in memory where that is possible, for tests of very many writes: each
+// waits for the disk a few times.
+func newQuickLab(t *testing.T) *lab {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "clientconfig-*")
+	if err != nil {
+		return newLab(t)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return newLabIn(t, dir)
+}
+
+func newLabIn(t *testing.T, dir string) *lab {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the paths of this lab are those of Unix")
 	}
-	root, err := filepath.EvalSymlinks(t.TempDir())
+	root, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

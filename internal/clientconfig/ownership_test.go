@@ -31,8 +31,6 @@ func TestStates(t *testing.T) {
 	check(Missing)
 	l.must("cursor", Task{Set: []Entry{tools}})
 	check(Current)
-	moved := tools
-	moved.URL = "http://127.0.0.1:7900/mcp"
 	if got := l.stateOf("cursor", moved); got != Outdated {
 		t.Errorf("state after the port changed: %s", got)
 	}
@@ -124,6 +122,100 @@ func TestAdditionsOfThePersonSurvive(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAnEditOfOurPartSurvives(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	file := l.file("claude-code")
+	l.must("claude-code", Task{Set: []Entry{tools}})
+	edited := strings.Replace(l.read(file), `"http"`, `"streamable-http"`, 1)
+	l.write(file, edited)
+	for range 3 {
+		for _, auto := range []bool{true, false} {
+			l.must("claude-code", Task{Set: []Entry{tools}, Auto: auto})
+			l.want(file, edited)
+		}
+	}
+	l.must("claude-code", Task{Drop: []Entry{tools}})
+	l.want(file, "(none)")
+}
+
+func TestEntriesMadeByHandAreAdopted(t *testing.T) {
+	t.Parallel()
+	const url = `"url": "http://127.0.0.1:7801/mcp"`
+	for _, c := range []struct{ name, before, after string }{
+		{"as ours", `{"mcpServers": {"x": {"type": "http", ` + url + `}}}`, ""},
+		{"incomplete", `{"mcpServers": {"x": {` + url + `}}}`, `{"mcpServers": {"x": {` + url + `, "type": "http"}}}`},
+		{"two", `{"mcpServers": {"y": {"type": "http", ` + url + `}, "x": {` + url + `, "type": "http"}}}`, ""},
+		{"null of our name", `{"mcpServers": {"company-tools": null, "x": {"type": "http", ` + url + `}}}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			file := l.file("claude-code")
+			l.write(file, c.before)
+			if c.after == "" {
+				c.after = c.before
+			}
+			for range 2 {
+				p := l.must("claude-code", Task{Set: []Entry{tools}})
+				if p.Changes[0].Name != "x" {
+					t.Errorf("%+v", p.Changes)
+				}
+				l.want(file, c.after)
+			}
+		})
+	}
+}
+
+// TestTheConfigMoves: our entries in a file that the client does not read by what we
+// know now are kept right, as another environment may know better. None is added.
+func TestTheConfigMoves(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	old := l.file("codex")
+	l.must("codex", Task{Set: []Entry{tools}})
+	l.env["CODEX_HOME"] = l.path("elsewhere")
+	now := l.file("codex")
+	if now == old {
+		t.Fatal(now)
+	}
+	second := Entry{Profile: "second", URL: "http://127.0.0.1:7802/mcp"}
+	if _, err := l.editor.Write(t.Context(), "codex", Task{Set: []Entry{moved, second}}); err != nil {
+		t.Fatal(err)
+	}
+	l.want(old, "[mcp_servers.company-tools]\nurl = \"http://127.0.0.1:7900/mcp\"\n")
+	l.want(now, l.read(old)+"\n[mcp_servers.second]\nurl = \"http://127.0.0.1:7802/mcp\"\n")
+	rows, err := l.editor.List([]Entry{moved})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, r := range rows {
+		if r.Client.ID == "codex" && r.Entries[0].State == Current {
+			files = append(files, r.File)
+		}
+	}
+	if !slices.Equal(files, []string{now, old}) {
+		t.Errorf("current in %v", files)
+	}
+	l.write(old, "mcp_servers = 1") // which does not keep the other from being written
+	if _, err := l.editor.Write(t.Context(), "codex", Task{Set: []Entry{tools, second}}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(l.read(now), "7801") {
+		t.Error(l.read(now))
+	}
+	l.write(old, "") // somebody took it out
+	if _, err := l.editor.Write(t.Context(), "codex", Task{Set: []Entry{tools, second}}); err != nil {
+		t.Fatal(err)
+	}
+	l.want(old, "")
+	if _, err := l.editor.Write(t.Context(), "codex", Task{Gone: func(string) bool { return true }}); err != nil {
+		t.Fatal(err)
+	}
+	l.want(now, "(none)")
 }
 
 func TestTheProgramMoves(t *testing.T) {
@@ -267,7 +359,6 @@ func TestUndo(t *testing.T) {
 	l.write(file, others)
 	l.must("cursor", Task{Set: []Entry{tools}})
 	first := l.read(file)
-	moved := Entry{Profile: tools.Profile, URL: "http://127.0.0.1:7900/mcp"}
 	l.must("cursor", Task{Set: []Entry{moved}})
 	l.must("cursor", Task{Drop: []Entry{tools}})
 	l.want(file, others)

@@ -72,9 +72,10 @@ func (s system) absolute(path string) bool {
 func (s system) files(c *Client) ([]string, error) {
 	var candidates []string
 	for _, template := range c.Files.on(s.goos) {
+		template, onlyThere := strings.CutPrefix(template, "?")
 		path, pinned := s.expand(template)
 		switch {
-		case path == "":
+		case path == "", onlyThere && !exists(path):
 			continue
 		case pinned:
 			return []string{path}, nil
@@ -121,7 +122,7 @@ func packaged(c *Client, pattern string) (string, error) {
 		return files[0], nil
 	}
 	return "", &Error{Summary: fmt.Sprintf("%s is installed %d times: %s", c.Name, len(files), strings.Join(files, ", ")),
-		Hint: "paste what mcpauth-tray clients snippet prints into the right one", Err: ErrUnreadable}
+		Hint: "paste what mcpauth-tray clients snippet " + c.ID + " PROFILE prints into the right one", Err: ErrUnreadable}
 }
 
 // matching lists the paths that a path with one * stands for. The folder with the * in

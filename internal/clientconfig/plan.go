@@ -68,11 +68,13 @@ type Plan struct {
 	after   []byte
 	gone    bool     // the file is to be deleted
 	folders []string // and these, where nothing else is in them
-	rec     *record
-	dirty   bool // rec differs from what is remembered
+	known   string   // what is remembered, as it was found
+	was     *record  // and settled
+	rec     *record  // and is to be then
+	dirty   bool     // rec differs from what is remembered
 	steps   []stepChange
-	undoes  bool // a step, and is none itself
-	cutOff  bool // the last write was, and left things lying about
+	undoes  bool  // a step, and is none itself
+	cut     *step // the last write, if it was cut off, which may have left things lying about
 }
 
 // Err is what of the task is not done, nil when all of it is.
@@ -121,13 +123,8 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		return nil, err
 	}
 	files, err := e.system.files(c)
-	if len(t.Set) == 0 { // what is to be taken out may be where the client kept its config before
+	if len(t.Set) == 0 { // there is nothing to be put anywhere
 		files, err = keep(files, exists), nil
-		for _, path := range s.filesOf(c.ID) {
-			if !slices.Contains(files, path) {
-				files = append(files, path)
-			}
-		}
 	}
 	if err != nil {
 		return nil, err
@@ -143,7 +140,26 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		}
 		plans = append(plans, p)
 	}
+	for _, file := range s.othersOf(c.ID, files) {
+		switch p, err := e.plan(c, file, s.Files[file].part(t)); {
+		case err != nil && len(t.Set) == 0:
+			return nil, err
+		case err != nil || len(p.Changes) == 0 && !p.dirty: // the client does not need it
+		default:
+			plans = append(plans, p)
+		}
+	}
 	return plans, nil
+}
+
+// part is what of a task is about entries that we have in a file which is not, or not
+// any more, the one that the client reads by what we know: they are kept right, and none
+// is added.
+func (r *record) part(t Task) Task {
+	ours := r.owned()
+	t.Set = slices.DeleteFunc(slices.Clone(t.Set), func(e Entry) bool { return !slices.Contains(ours, e.Profile) })
+	t.Auto = true
+	return t
 }
 
 // plan works out what a task does to one file.
@@ -160,10 +176,6 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 		return nil, &Error{Summary: file + " is empty, which may not be meant so; it was left as it is",
 			Hint: "see whether the client lost its settings; --force writes into the empty file", Err: ErrUnreadable}
 	}
-	if !w.before.exists() { // whoever deleted it, what comes next is another file
-		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
-	}
-	cutOff := w.settle()
 	w.drop(t)
 	for _, entry := range t.Set {
 		w.changes = append(w.changes, w.put(entry, t))
@@ -173,24 +185,29 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Running, p.anyway, p.cutOff = w.running, t.Force || t.Anyway, cutOff
-	p.dirty = canonical(p.rec) != canonical(s.file(file)) && (s.Files[file] != nil || len(p.rec.Entries) > 0)
+	p.Running, p.anyway = w.running, t.Force || t.Anyway
+	p.known = canonical(s.file(file))
+	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
 	return p, nil
 }
 
 // plan is the outcome of the work.
 func (w *work) plan() (*Plan, error) {
-	if err := w.verify(); err != nil {
-		return nil, err
+	if w.text != string(w.before.data) {
+		if err := w.verify(); err != nil {
+			return nil, err
+		}
 	}
-	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), rec: w.rec, steps: w.steps}
+	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
 	switch {
 	case w.before.exists() && w.doc.empty() && len(w.touched) > 0 && (w.rec.Created || w.client.OwnFile):
 		p.gone, p.folders = true, w.rec.Folders
 		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
 	case !w.before.exists() && w.text != "":
 		w.rec.Created = true
+	case !w.before.exists():
+		p.folders, w.rec.Folders = w.rec.Folders, nil
 	}
 	if w.before.note != "" && p.Writes() {
 		p.Notes = append(p.Notes, w.before.note)
@@ -198,22 +215,41 @@ func (w *work) plan() (*Plan, error) {
 	if notes := w.doc.notes(); w.client.Strict && len(notes) > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("%s has %s, which %s may not understand", w.file, strings.Join(notes, " and "), w.client.Name))
 	}
-	p.Diff = w.diff(p.gone)
+	if p.Writes() {
+		p.Diff = w.diff(p.gone)
+	}
 	return p, nil
 }
 
-// settle decides what became of a last write that was cut off.
-func (w *work) settle() (cutOff bool) {
-	n := len(w.rec.Steps) - 1
-	if n < 0 || !w.rec.Steps[n].Pending {
-		return false
+// settle decides what became of a last write that was cut off, and of a file that is gone.
+func (w *work) settle() {
+	folders := w.rec.Folders
+	steps, u := w.rec.Steps, w.rec.Undo
+	w.rec.Undo = nil
+	switch n := len(steps) - 1; {
+	case u != nil:
+		w.cut = &step{Before: w.before.sum(), After: u.After}
+		if w.before.sum() == u.After {
+			w.rec, folders = u.Record.clone(), u.Folders
+		}
+	case n >= 0 && steps[n].Pending:
+		w.cut = &steps[n]
+		if w.before.sum() == steps[n].Before {
+			first, found := w.rec.First, w.rec.Found
+			w.rec = steps[n].Record.clone()
+			w.rec.Steps, w.rec.First, w.rec.Found = steps[:n], first, found
+		} else {
+			w.rec.Steps[n].Pending = false
+		}
 	}
-	if w.before.sum() == w.rec.Steps[n].Before {
-		w.rec.Steps = w.rec.Steps[:n]
-	} else {
-		w.rec.Steps[n].Pending = false
+	if !w.before.exists() { // whoever deleted it, what comes next is another file
+		w.rec.Created, w.rec.Made, w.rec.Folders = false, false, nil
+		if w.cut != nil {
+			w.rec.Folders = keep(folders, exists)
+		}
 	}
-	return true
+	w.rec.Client = w.client.ID
+	w.was = w.rec.clone()
 }
 
 // put has an entry there and right.
@@ -229,9 +265,13 @@ func (w *work) put(e Entry, t Task) Change {
 	if v.state == Missing && t.Auto && w.staysOut(e, v) {
 		return c
 	}
-	text, doc, was := w.text, w.doc, w.was(v.name)
-	if c.Action, c.Err = w.correct(e, v, t.Force); c.Err != nil {
-		w.text, w.doc, c.Action = text, doc, Leave
+	text, doc, rec, was := w.text, w.doc, w.rec.clone(), w.asJSON(v.name)
+	c.Action, c.Err = w.correct(e, v, t.Force)
+	if c.Err == nil && c.Action != Keep {
+		c.Err = w.right(v.name, v.want)
+	}
+	if c.Err != nil {
+		w.text, w.doc, w.rec, c.Action = text, doc, rec, Leave
 		return c
 	}
 	if c.Action != Keep {
@@ -385,7 +425,7 @@ func (w *work) take(e Entry, asked bool) Change {
 		if v.known != nil {
 			gap = v.known.Gap
 		}
-		was := w.was(v.name)
+		was := w.asJSON(v.name)
 		if c.Err = w.remove(v.name, gap); c.Err != nil {
 			return c
 		}

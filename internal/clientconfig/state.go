@@ -28,13 +28,15 @@ type record struct {
 	Entries map[string]*owned `json:"entries"`           // profile → its entry
 	First   string            `json:"first,omitempty"`   // backup of the file before we ever touched it
 	Steps   []step            `json:"steps,omitempty"`   // oldest first
+	Undo    *undo             `json:"undo,omitempty"`    // about to be done; it may not have been
+	Found   []string          `json:"found,omitempty"`   // backups of what others wrote while a write was cut off
 }
 
 // owned is what we remember of an entry.
 type owned struct {
 	Name string `json:"name"`
 	Link string `json:"link"`          // where it pointed when we wrote it
-	Hash string `json:"hash"`          // of the part that is ours
+	Hash string `json:"hash"`          // of the part that is ours, as we wrote it
 	Gap  string `json:"gap,omitempty"` // see document.add
 
 	Asked   bool `json:"asked,omitempty"`   // the profiles asked for it, not a person for the entry itself
@@ -62,6 +64,13 @@ type stepChange struct {
 	Whole   bool            `json:"whole,omitempty"` // it was somebody else's
 }
 
+// undo is what will be so once the last step is undone.
+type undo struct {
+	After   string   `json:"after"` // sum of the content; empty: there is no file
+	Record  *record  `json:"record"`
+	Folders []string `json:"folders,omitempty"` // that go with the file
+}
+
 // maxSteps is how many writes to a file can be undone.
 const maxSteps = 10
 
@@ -75,10 +84,13 @@ func (s *state) file(path string) *record {
 }
 
 // filesOf lists the files of a client with something of ours.
-func (s *state) filesOf(id string) []string {
+func (s *state) filesOf(id string) []string { return s.othersOf(id, nil) }
+
+// othersOf lists them without those known.
+func (s *state) othersOf(id string, known []string) []string {
 	var files []string
 	for _, path := range slices.Sorted(maps.Keys(s.Files)) {
-		if f := s.Files[path]; f.Client == id && len(f.owned()) > 0 {
+		if f := s.Files[path]; f.Client == id && len(f.owned()) > 0 && !slices.Contains(known, path) {
 			files = append(files, path)
 		}
 	}
@@ -94,6 +106,7 @@ func (r *record) clone() *record {
 	}
 	c.Steps = slices.Clone(r.Steps)
 	c.Folders = slices.Clone(r.Folders)
+	c.Found = slices.Clone(r.Found)
 	return &c
 }
 
@@ -123,33 +136,75 @@ func (e *Editor) stateFile() string { return filepath.Join(e.dir, "owned.json") 
 // loadState reads what we remember. A file that cannot be read is an error: without it
 // our entries would look like somebody else's.
 func (e *Editor) loadState() (*state, error) {
-	s := &state{Version: stateVersion, Files: map[string]*record{}}
 	data, err := os.ReadFile(e.stateFile())
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return &state{Version: stateVersion, Files: map[string]*record{}}, nil
 	}
+	var s *state
 	if err == nil {
-		err = json.Unmarshal(data, s)
-	}
-	if err == nil && s.Version != stateVersion {
-		err = fmt.Errorf("it is of version %d, this app knows %d", s.Version, stateVersion)
+		s, err = decodeState(data)
 	}
 	if err != nil {
-		return nil, &Error{Summary: fmt.Sprintf("cannot read which entries of clients are ours: %s: %v", e.stateFile(), err),
-			Hint: "repair that file; without it nothing of a client's config is touched", Err: err}
+		hint := "repair that file, or move it away: entries that point at this app are found again then, but nothing can be undone"
+		if errors.Is(err, errNewer) {
+			hint = "use the newer mcpauth-tray"
+		}
+		return nil, &Error{Summary: fmt.Sprintf("cannot read which entries of clients are ours, so no config is touched: %s: %v", e.stateFile(), err),
+			Hint: hint, Err: err}
 	}
-	for _, r := range s.Files {
-		if r.Entries == nil {
-			r.Entries = map[string]*owned{}
+	return s, nil
+}
+
+var errNewer = errors.New("a newer mcpauth-tray wrote it")
+
+func decodeState(data []byte) (*state, error) {
+	var head struct{ Version int }
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, err
+	}
+	switch {
+	case head.Version > stateVersion:
+		return nil, errNewer
+	case head.Version != stateVersion:
+		return nil, errors.New("it does not say its version")
+	}
+	s := &state{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, err
+	}
+	if s.Files == nil {
+		s.Files = map[string]*record{}
+	}
+	for path, r := range s.Files {
+		if !r.whole() {
+			return nil, fmt.Errorf("what it says about %s is not complete", path)
 		}
 	}
 	return s, nil
 }
 
+// whole reports that nothing is missing that we always write.
+func (r *record) whole() bool {
+	if r == nil || r.Entries == nil {
+		return false
+	}
+	for _, o := range r.Entries {
+		if o == nil {
+			return false
+		}
+	}
+	for _, step := range r.Steps {
+		if !step.Record.whole() {
+			return false
+		}
+	}
+	return r.Undo == nil || r.Undo.Record.whole()
+}
+
 // saveState makes what we remember last, and lets go of backups nobody needs.
 func (e *Editor) saveState(s *state) error {
 	for path, r := range s.Files {
-		if len(r.Entries) == 0 && len(r.Steps) == 0 && r.First == "" && !r.Created && !r.Made {
+		if len(r.Entries) == 0 && len(r.Steps) == 0 && r.First == "" && !r.Created && !r.Made && len(r.Found) == 0 {
 			delete(s.Files, path)
 		}
 	}
@@ -157,43 +212,60 @@ func (e *Editor) saveState(s *state) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOwn(e.stateFile(), append(data, '\n')); err != nil {
-		return fmt.Errorf("cannot remember which entries of clients are ours: %w", err)
+	if err := e.writeOwn(e.stateFile(), append(data, '\n')); err != nil {
+		return noMemory(err)
 	}
 	return e.pruneBackups(s)
 }
 
-// writeOwn replaces a file of our own whole and makes it last.
-func writeOwn(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // 0600
+// noMemory is the failure to remember something.
+func noMemory(err error) error {
+	return &Error{Summary: fmt.Sprintf("cannot remember which entries of clients are ours: %v", err),
+		Hint: "see that the folder of the app's state can be written and its disk is not full", Err: err}
+}
+
+// ownTemp is what names of files that are about to become ours begin with.
+const ownTemp = ".new-"
+
+// writeOwn replaces a file of our own whole and makes it last. We have the lock.
+func (e *Editor) writeOwn(name string, data []byte) error {
+	sweep(filepath.Dir(name), ownTemp)
+	f, err := os.CreateTemp(filepath.Dir(name), ownTemp+"*") // 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
+	e.step("our own created")
 	_, err = f.Write(data)
+	e.step("our own written")
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
+	e.step("our own synced")
+	if err := move(f.Name(), name); err != nil {
 		return err
 	}
+	e.step("our own renamed")
 	return syncFolder(filepath.Dir(name))
 }
 
 func (e *Editor) backup(sum string) string { return filepath.Join(e.dir, "backups", sum) }
 
 // saveBackup keeps a config file as it was found.
-func (e *Editor) saveBackup(c content) error {
-	if !c.exists() || exists(e.backup(c.sum())) {
+func (e *Editor) saveBackup(sum string, data []byte) error {
+	if sum == "" { // there was no file
+		return nil
+	}
+	if _, err := e.readBackup(sum); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(e.backup(""), 0o700); err != nil {
 		return err
 	}
-	return writeOwn(e.backup(c.sum()), c.data)
+	return e.writeOwn(e.backup(sum), data)
 }
 
 // readBackup returns a kept config file, whole.
@@ -213,6 +285,9 @@ func (e *Editor) pruneBackups(s *state) error {
 	needed := map[string]bool{}
 	for _, r := range s.Files {
 		needed[r.First] = true
+		for _, sum := range r.Found {
+			needed[sum] = true
+		}
 		for _, step := range r.Steps {
 			needed[step.Before] = true
 		}

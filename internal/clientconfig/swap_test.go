@@ -202,7 +202,7 @@ func TestRandomSwaps(t *testing.T) {
 	c := &Client{ID: "x", Format: "json", Servers: []string{"mcpServers"}}
 	want := shape{own: object{{"url", "http://127.0.0.1:1/mcp"}}, url: object{{"oauth", false}}}
 	for seed := range uint64(400) {
-		g := &jsonGenerator{rand.New(rand.NewPCG(seed, 2))}
+		g := &jsonGenerator{Rand: rand.New(rand.NewPCG(seed, 2))}
 		text := g.file()
 		doc, err := parse(c, []byte(text))
 		if err != nil {

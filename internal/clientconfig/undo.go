@@ -43,19 +43,6 @@ func noUndo(c *Client) error {
 		Hint: "mcpauth-tray clients list shows what is there", Err: ErrNoUndo}
 }
 
-// lastStep takes the last write off the record, past those that were cut off before it
-// came to the write.
-func (w *work) lastStep() (step, bool) {
-	for n := len(w.rec.Steps) - 1; n >= 0; n-- {
-		last := w.rec.Steps[n]
-		w.rec.Steps = w.rec.Steps[:n]
-		if !last.Pending || w.before.sum() != last.Before {
-			return last, true
-		}
-	}
-	return step{}, false
-}
-
 func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
 	s, err := e.loadState()
 	if err != nil {
@@ -65,10 +52,12 @@ func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	last, ok := w.lastStep()
-	if !ok {
+	n := len(w.rec.Steps) - 1
+	if n < 0 {
 		return nil, noUndo(c)
 	}
+	last := w.rec.Steps[n]
+	w.rec.Steps = w.rec.Steps[:n]
 	var p *Plan
 	if w.before.sum() == last.After || w.before.sum() == last.Before {
 		p, err = e.restore(w, last)
@@ -81,6 +70,7 @@ func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.known = canonical(s.file(file))
 	p.undoes, p.dirty, p.anyway = true, true, force
 	p.Running = w.running
 	p.again = func() (*Plan, error) { return e.planUndo(c, file, force) }
@@ -89,7 +79,7 @@ func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
 
 // restore is the plan that puts a file back as it was.
 func (e *Editor) restore(w *work, last step) (*Plan, error) {
-	p := &Plan{Client: w.client, File: w.file, before: w.before, rec: w.rec, gone: last.Before == "", folders: w.rec.Folders}
+	p := &Plan{Client: w.client, File: w.file, before: w.before, was: w.was, rec: w.rec, gone: last.Before == "", folders: w.rec.Folders, cut: w.cut}
 	text := ""
 	if last.Before != "" {
 		data, err := e.readBackup(last.Before)
@@ -100,7 +90,7 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 	}
 	doc, err := parse(w.client, []byte(text))
 	if err != nil {
-		return nil, malformed(w.file, err)
+		return nil, malformed(w.client, w.file, err)
 	}
 	for _, c := range last.Changes {
 		w.touched = append(w.touched, c.Name)
@@ -145,7 +135,7 @@ func (w *work) takeBack(c stepChange, before *record) Change {
 	known := w.rec.Entries[c.Profile]
 	done := Change{Profile: c.Profile, Name: c.Name, Action: Leave}
 	ours := known != nil && !known.Refused && known.Name == c.Name && linkOf(now) == known.Link
-	was := w.was(c.Name)
+	was := w.asJSON(c.Name)
 	switch {
 	case there && !ours:
 		done.Err = w.foreign(verdict{name: c.Name, why: "somebody changed it since"})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,14 +19,17 @@ type work struct {
 	program program
 	running bool // the client is, and would overwrite the file
 	before  content
+	first   document // of that
 	text    string
 	doc     document
+	was     *record // what was remembered, settled
 	rec     *record
 	touched []string // names of entries that were added, changed or taken out
 	// covered are those of touched that were another's, with the fields that are ours now.
 	covered map[string][]string
 	changes []Change
 	steps   []stepChange
+	cut     *step // the last write, if it was cut off
 }
 
 // open reads and parses a config file.
@@ -36,11 +40,12 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	}
 	doc, err := parse(c, before.data)
 	if err != nil {
-		return nil, malformed(file, err)
+		return nil, malformed(c, file, err)
 	}
-	rec.Client = c.ID
-	return &work{client: c, file: file, program: e.program, running: e.Running(c.ID), before: before,
-		text: string(before.data), doc: doc, rec: rec, covered: map[string][]string{}}, nil
+	w := &work{client: c, file: file, program: e.program, running: e.Running(c.ID), before: before, first: doc,
+		text: string(before.data), doc: doc, rec: rec, covered: map[string][]string{}}
+	w.settle()
+	return w, nil
 }
 
 // blank reports a file that is there and has nothing in it, which may be all that is
@@ -96,19 +101,12 @@ func (w *work) verdict(e Entry) verdict {
 
 // adopt takes an entry that points where ours should for ours, whatever its name.
 func (w *work) adopt(e Entry, v *verdict) {
-	found := ""
-	for name, entry := range w.doc.servers() {
-		if linkOf(entry) != linkOf(plain(v.want.own)) || w.rec.profileOf(name) != "" {
-			continue
-		}
-		if found != "" {
+	servers := w.doc.servers()
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		if linkOf(servers[name]) == linkOf(plain(v.want.own)) && w.rec.profileOf(name) == "" {
+			v.name, v.now, v.want = name, servers[name], w.shape(e, name)
 			return
 		}
-		found = name
-	}
-	if found != "" {
-		v.name, v.now = found, w.doc.servers()[found]
-		v.want = w.shape(e, found)
 	}
 }
 
@@ -117,9 +115,9 @@ func (w *work) adopt(e Entry, v *verdict) {
 func (w *work) judge(e Entry, v *verdict) {
 	link, part, want := linkOf(v.now), canonical(ownPart(v.now, v.want)), plain(v.want.own)
 	right := link == linkOf(want)
-	untouched := v.known != nil && hash(part) == v.known.Hash
+	edited := v.known != nil && hash(part) != v.known.Hash
 	switch {
-	case right && (!untouched || part == canonical(want)):
+	case right && (edited || part == canonical(want)):
 		v.state = Current
 	case right, v.known != nil && link == v.known.Link, w.program.runs(v.now, e.Profile):
 		v.state = Outdated
@@ -133,7 +131,7 @@ func (w *work) judge(e Entry, v *verdict) {
 // edit carries an edit out and reads the result.
 func (w *work) edit(e edit, err error) error {
 	if err != nil {
-		return malformed(w.file, err)
+		return malformed(w.client, w.file, err)
 	}
 	text := e.apply(w.text)
 	doc, err := parse(w.client, []byte(text))
@@ -147,11 +145,11 @@ func (w *work) edit(e edit, err error) error {
 // broken is a file that cannot be edited although it can be read.
 func (w *work) broken(err error) error {
 	return &Error{Summary: fmt.Sprintf("%s is written in a way that this app cannot edit (%v); it was left as it is", w.file, err),
-		Hint: "paste what mcpauth-tray clients snippet " + w.client.ID + " prints", Err: ErrUnreadable}
+		Hint: "paste what mcpauth-tray clients snippet " + w.client.ID + " PROFILE prints", Err: ErrUnreadable}
 }
 
-// was is an entry as JSON, for undo.
-func (w *work) was(name string) json.RawMessage {
+// asJSON is an entry, for undo; nil when there is none.
+func (w *work) asJSON(name string) json.RawMessage {
 	now, ok := w.doc.servers()[name]
 	if !ok {
 		return nil
@@ -192,8 +190,30 @@ func (w *work) update(name string, want shape) error {
 	return w.refit(name, want.own, linkKeys)
 }
 
-// refit gives an entry those fields, and takes the others of some keys out of it.
+// refit gives an entry those fields, and takes the others of some keys out of it. The rest
+// of it stays.
 func (w *work) refit(name string, fields object, keys []string) error {
+	ours := slices.Clone(keys)
+	for _, f := range fields {
+		ours = append(ours, f.key)
+	}
+	rest := func() string {
+		m, _ := w.doc.servers()[name].(map[string]any)
+		m = maps.Clone(m)
+		maps.DeleteFunc(m, func(key string, _ any) bool { return slices.Contains(ours, key) })
+		return canonical(m)
+	}
+	before := rest()
+	if err := w.fit(name, fields, keys); err != nil {
+		return err
+	}
+	if rest() != before {
+		return w.broken(fmt.Errorf("more than our part of the entry %q would change", name))
+	}
+	return nil
+}
+
+func (w *work) fit(name string, fields object, keys []string) error {
 	for _, f := range fields {
 		if canonical(w.field(name, f.key)) == canonical(plain(f.value)) {
 			continue
@@ -227,8 +247,19 @@ func (w *work) remember(profile, name string, want shape) *owned {
 		w.rec.Entries[profile] = o
 	}
 	now := w.doc.servers()[name]
-	o.Name, o.Link, o.Hash, o.Pending = name, linkOf(now), hash(canonical(ownPart(now, want))), false
+	o.Name, o.Link, o.Pending = name, linkOf(now), false
+	if part := canonical(ownPart(now, want)); o.Hash == "" || part == canonical(plain(want.own)) {
+		o.Hash = hash(part)
+	}
 	return o
+}
+
+// right requires that the part of an entry that is ours is there as it should be.
+func (w *work) right(name string, want shape) error {
+	if canonical(ownPart(w.doc.servers()[name], want)) != canonical(plain(want.own)) {
+		return w.broken(fmt.Errorf("the entry %q would not be as it should", name))
+	}
+	return nil
 }
 
 // fromJSON reads an entry that was kept for undo.
@@ -240,11 +271,7 @@ func fromJSON(raw json.RawMessage) (object, error) {
 
 // verify requires that nothing but the entries touched differs from the file as it was.
 func (w *work) verify() error {
-	old, err := parse(w.client, w.before.data)
-	if err != nil {
-		return malformed(w.file, err)
-	}
-	if !sameBut(w.touched, w.doc.path(), old.all(), w.doc.all()) {
+	if !sameBut(w.touched, w.doc.path(), w.first.all(), w.doc.all()) {
 		return w.broken(fmt.Errorf("more than our entry would change"))
 	}
 	return nil

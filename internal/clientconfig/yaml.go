@@ -125,6 +125,16 @@ func (d *yamlDoc) line(i int) string { return d.text[d.lines[i]:d.lines[i+1]] }
 // end is the number of lines.
 func (d *yamlDoc) end() int { return len(d.lines) - 1 }
 
+// stop is the number of lines of the document itself, which "..." may end.
+func (d *yamlDoc) stop() int {
+	for i := range d.end() {
+		if mark, found := strings.CutPrefix(d.line(i), "..."); found && strings.TrimLeft(mark, space) != mark {
+			return i
+		}
+	}
+	return d.end()
+}
+
 // lookup finds a key among pairs.
 func lookup(pairs []pair, key string) *pair {
 	for i := range pairs {
@@ -140,7 +150,7 @@ func (d *yamlDoc) container() (*pair, error) {
 	if d.root == nil {
 		return nil, nil
 	}
-	p := lookup(d.pairs(d.root, d.end()), d.at[0])
+	p := lookup(d.pairs(d.root, d.stop()), d.at[0])
 	switch {
 	case p == nil:
 		return nil, nil

@@ -25,7 +25,7 @@ func (d *yamlDoc) add(name string, value object) (edit, string, bool, error) {
 	}
 	newline := newlineOf(d.text)
 	if servers == nil {
-		e, gap := d.insert(d.end(), d.at[0]+":"+newline+yamlBlock("  ", "  ", name, value, newline))
+		e, gap := d.insert(d.stop(), d.at[0]+":"+newline+yamlBlock("  ", "  ", name, value, newline))
 		return e, gap, true, nil
 	}
 	if hollow(servers.value) {
