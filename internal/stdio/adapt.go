@@ -119,9 +119,9 @@ func (b *Bridge) listenAdapted(l *listener) {
 		if err != nil {
 			break
 		}
-		at, err := b.link.await(l.ctx)
+		url, err := b.link.server(l.ctx)
 		if err == nil {
-			err = b.tell(l.ctx, up, at.url, line)
+			err = b.tell(l.ctx, up, url, line)
 		}
 		b.report(message{method: methodSubscribe}, err)
 	}

@@ -61,10 +61,10 @@ func (b *Bridge) callModern(c *call) {
 // discover passes the client's opening question on. Where that cannot be done for a
 // reason of ours, the client is answered here, so that it stays.
 func (b *Bridge) discover(c *call) {
-	at, err := b.link.await(c.ctx)
+	url, err := b.link.server(c.ctx)
 	var answer []byte
 	if err == nil {
-		answer, _, err = b.ask(c.ctx, at.url, b.modernHeaders(&c.message), c.raw, c.wasSent)
+		answer, _, err = b.ask(c.ctx, url, b.modernHeaders(&c.message), c.raw, c.wasSent)
 	}
 	if err == nil {
 		err = refusalIn(answer)
@@ -90,21 +90,21 @@ func (b *Bridge) conclude(c *call, answer []byte, err error) {
 }
 
 func (b *Bridge) postModern(c *call) error {
-	at, err := b.link.await(c.ctx)
+	url, err := b.link.server(c.ctx)
 	if err != nil {
 		return err
 	}
-	_, err = b.post(c.ctx, at.url, b.modernHeaders(&c.message), c.raw, c.wasSent, func(line []byte) error { return b.deliver(line, c) })
+	_, err = b.post(c.ctx, url, b.modernHeaders(&c.message), c.raw, c.wasSent, func(line []byte) error { return b.deliver(line, c) })
 	return err
 }
 
 // sendModern posts a notification of protocol 2026-07-28.
 func (b *Bridge) sendModern(m message) error {
-	at, err := b.link.await(b.ctx)
+	url, err := b.link.server(b.ctx)
 	if err != nil {
 		return err
 	}
-	_, err = b.post(b.ctx, at.url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error { return b.deliver(line, nil) })
+	_, err = b.post(b.ctx, url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error { return b.deliver(line, nil) })
 	return err
 }
 
@@ -117,6 +117,7 @@ func (b *Bridge) cancelled(m message) bool {
 	case c == nil:
 		return b.client.isModern()
 	case c.modern() && c.adapted.Load():
+		m = read(withoutMeta(m.raw))
 	case c.modern() || c.local.Load():
 		b.calls.drop(c)
 		return true
@@ -124,7 +125,9 @@ func (b *Bridge) cancelled(m message) bool {
 	b.work.Go(func() {
 		select {
 		case <-c.sent:
-			b.passOn(m)
+			b.report(m, b.sendSession(m))
+			// A server need not answer what was cancelled, nor end its stream.
+			b.calls.abandon(m.param("requestId"))
 		case <-c.done:
 		case <-b.ctx.Done():
 		}
@@ -141,12 +144,12 @@ func (b *Bridge) learnTools(c *call) bool {
 	defer cancel()
 	for cursor, page := []byte(nil), 0; page < maxPages; page++ {
 		m := read(toolsRequest(c, cursor))
-		at, err := b.link.await(ctx)
+		url, err := b.link.server(ctx)
 		if err != nil {
 			return false
 		}
 		var answer []byte
-		_, err = b.post(ctx, at.url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error {
+		_, err = b.post(ctx, url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error {
 			if got := classify(line); got.kind == response {
 				answer = line
 			}
@@ -195,7 +198,7 @@ func (b *Bridge) listen(c *call) {
 		b.ack(l)
 	}
 	for {
-		if err := b.link.awaitOnline(c.ctx); err != nil {
+		if _, err := b.link.awaitOnline(c.ctx); err != nil {
 			return
 		}
 		if b.client.adapted() {

@@ -11,11 +11,17 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"time"
 )
 
 const (
 	typeJSON   = "application/json"
 	typeEvents = "text/event-stream"
+
+	// largeBody is what a listener is asked for first, so that its no is heard: an answer
+	// is lost when a body is still on its way. continueTime is how long it has to answer.
+	largeBody    = 1 << 20
+	continueTime = 2 * time.Second
 
 	// maxRefusal bounds the body of an answer that is no success.
 	maxRefusal = 16 << 20
@@ -58,6 +64,9 @@ func (b *Bridge) do(ctx context.Context, method, to string, header http.Header, 
 		return outcome{}, err
 	}
 	r.Header = header
+	if len(body) > largeBody {
+		header["Expect"] = []string{"100-continue"}
+	}
 	answer, err := b.http.RoundTrip(r)
 	if err != nil {
 		return outcome{}, &portError{err}
