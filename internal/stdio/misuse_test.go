@@ -3,6 +3,7 @@ package stdio
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -96,25 +97,53 @@ func TestOneIDTwice(t *testing.T) {
 	w.expect(`"id":1,`, `"of":"c"`)
 }
 
-func TestAThousandInFlight(t *testing.T) {
+// Several clients, each with a bridge of its own and many requests under way, and ids
+// that they have in common: every answer finds its request, and none is lost.
+func TestTenThousandInterleaved(t *testing.T) {
 	t.Parallel()
-	const many = 1000
-	url, _ := echoing(t, func(raw string) string { return raw })
-	w := dial(t, newApp(ready(url)))
-	go func() {
-		for n := range many {
-			w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"m%d"}`, n, n))
+	const clients, each = 4, 2500
+	url := server(t, func(w http.ResponseWriter, r *http.Request) {
+		m := body(r)
+		answer := `{"jsonrpc":"2.0","id":` + string(m.id) + `,"result":{"of":` + string(m.param("n")) + `}}`
+		switch n, _ := strconv.Atoi(string(m.id)); n % 3 {
+		case 0:
+			answerJSON(w, http.StatusOK, answer)
+		case 1:
+			answerEvents(w, "data: "+answer)
+		default:
+			answerEvents(w, `data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1}}`, "id: 1\ndata: "+answer)
 		}
-	}()
-	seen := map[string]bool{}
-	for range many {
-		got := w.next()
-		m := read([]byte(got))
-		if string(member(m.raw, "result", "of")) != `"m`+string(m.id)+`"` || seen[string(m.id)] {
-			t.Fatalf("wrong: %s", got)
-		}
-		seen[string(m.id)] = true
+	})
+	var all sync.WaitGroup
+	for c := range clients {
+		w := dial(t, newApp(ready(url)))
+		all.Go(func() {
+			for n := range each {
+				of := fmt.Sprintf(`"n":"%d/%d"`, c, n)
+				if c%2 == 0 {
+					w.send(modernCall(strconv.Itoa(n), "m", of))
+				} else {
+					w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"m","params":{%s}}`, n, of))
+				}
+			}
+		})
+		all.Go(func() {
+			seen := map[string]bool{}
+			for len(seen) < each {
+				m := read([]byte(w.next()))
+				if m.kind == notification {
+					continue
+				}
+				id := string(m.id)
+				if of := text(member(m.raw, "result", "of")); of != fmt.Sprintf("%d/%s", c, id) || seen[id] {
+					t.Errorf("%d got %.200s, seen before: %v", c, m.raw, seen[id])
+					return
+				}
+				seen[id] = true
+			}
+		})
 	}
+	all.Wait()
 }
 
 // Who sends more than anybody can have under way is told so.
