@@ -144,10 +144,24 @@ func describe(err error) failure {
 		return failure{code: away.Code, says: away.Says, action: away.Action, reason: away.Reason}
 	case errors.As(err, &answered):
 		f.status = answered.status
+		if answered.status/100 == 4 {
+			f.action = refusals[answered.status]
+		}
 	case errors.As(err, &port):
 		f.reason = unreachable
 	}
 	return f
+}
+
+// refusals are what to do about answers that asking again would not change.
+var refusals = map[int]string{
+	http.StatusUnauthorized:          "Sign out of this profile and sign in again",
+	http.StatusForbidden:             "Ask those who run the server for access",
+	http.StatusNotFound:              "Check the target of this profile",
+	http.StatusMethodNotAllowed:      "Check the target of this profile",
+	http.StatusRequestTimeout:        "Try again in a moment",
+	http.StatusRequestEntityTooLarge: "Send less in one message",
+	http.StatusTooManyRequests:       "Try again in a moment",
 }
 
 // giveUp answers what is unanswered of c with what went wrong: the server's own error
