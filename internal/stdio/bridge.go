@@ -49,7 +49,7 @@ const (
 	maxUnderWay = 128              // requests upstream at one time, streams of subscriptions aside
 	maxOpen     = 16 << 10         // requests that have no answer yet
 	drainTime   = 3 * time.Second  // for calls under way when stdin ends
-	leaveTime   = time.Second      // for the farewell to the server, and for each goroutine's end
+	leaveTime   = time.Second      // for the farewell to the server, and for the last goroutines
 	idleTime    = 50 * time.Second // of a connection to the listener
 )
 
@@ -94,15 +94,15 @@ func (b *Bridge) Run(ctx context.Context) error {
 	b.client.leave(b)
 	b.stop(nil)
 	b.http.CloseIdleConnections()
-	b.settle()
+	b.finish()
 	if err == nil && unknown {
 		return ErrUnknownProfile
 	}
 	return err
 }
 
-// settle waits for all goroutines but those that are stuck in a write.
-func (b *Bridge) settle() {
+// finish waits for all goroutines but those that are stuck in a write.
+func (b *Bridge) finish() {
 	done := make(chan struct{})
 	go func() {
 		b.work.Wait()

@@ -254,8 +254,8 @@ func (f *follower) goOffline() {
 	}
 	if f.last.State == SignedOut {
 		// Who signs in next may be somebody else: that is another session.
-		f.client.part()
 		f.link.abandon(f.settled)
+		f.client.part()
 	} else {
 		f.link.set(f.settled)
 	}

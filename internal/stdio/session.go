@@ -175,8 +175,11 @@ func (c *clientSession) initialized(b *Bridge, raw []byte) {
 		return
 	}
 	// It may have been opened for a client that was met here, a moment ago.
-	at, err := b.link.awaitOnline(up.ctx)
+	ctx, cancel := context.WithTimeout(up.ctx, returnTime)
+	defer cancel()
+	at, err := b.link.awaitOnline(ctx)
 	if err != nil {
+		c.forget(up) // the next one is told
 		return
 	}
 	_, err = b.post(b.ctx, up.url(at.url), up.header(postHeaders()), raw, nil, func(line []byte) error { return b.deliver(line, nil) })
@@ -225,7 +228,7 @@ func (b *Bridge) introduceAt(ctx context.Context, url string) (*session, error) 
 	c.mu.Unlock()
 	up, _, err := b.open(ctx, url, hello, nil)
 	if err != nil {
-		return nil, fmt.Errorf("the session could not be opened again: %w", err)
+		return nil, fmt.Errorf("no session could be opened: %w", err)
 	}
 	if ready != nil {
 		if err := b.tell(ctx, up, url, ready); err != nil {

@@ -19,8 +19,8 @@ func eventHeaders() http.Header { return http.Header{"Accept": {typeEvents}} }
 // resume goes on with an answer whose stream ended early (transports, "Resumability
 // and Redelivery").
 func (b *Bridge) resume(c *call, up *session, events *eventReader) error {
-	last, wait := events.lastID, cmp.Or(events.retry, defaultRetry)
-	for failures := 0; failures < maxResume; failures++ {
+	last, wish := events.lastID, cmp.Or(events.retry, defaultRetry)
+	for wait, failures := wish, 0; failures < maxResume; {
 		if !sleep(c.ctx, wait) {
 			return c.ctx.Err()
 		}
@@ -39,11 +39,13 @@ func (b *Bridge) resume(c *call, up *session, events *eventReader) error {
 			return errNoAnswer // the answer is lost; a new session would not have it
 		}
 		if o.stream == nil {
-			wait = min(2*wait, retryMost)
+			failures++
+			wait = max(min(2*wait, retryMost), wish)
 			continue
 		}
 		// A server may let a client ask again and again, and still have nothing.
-		failures, wait, last = -1, cmp.Or(o.stream.retry, min(wait, defaultRetry)), cmp.Or(o.lastID, last)
+		wish, last = cmp.Or(o.stream.retry, wish), cmp.Or(o.lastID, last)
+		wait, failures = wish, 0
 	}
 	return errNoAnswer
 }
@@ -77,7 +79,7 @@ func (b *Bridge) hearAll(up *session) {
 		switch {
 		case up.ctx.Err() != nil:
 			return
-		case gone(up, err) && (opened || b.lost(up, at.url)):
+		case gone(up, err) && (opened || b.forgotten(up, at.url)):
 			b.client.forget(up)
 			b.reopen()
 			return
@@ -87,12 +89,12 @@ func (b *Bridge) hearAll(up *session) {
 		if o.lastID != "" {
 			last = o.lastID
 		}
-		pause = min(2*pause, retryMost)
 		if o.stream != nil {
 			opened, wish = true, cmp.Or(o.stream.retry, wish)
-			if heard || time.Since(began) > defaultRetry {
-				pause = wish
-			}
+		}
+		pause = max(min(2*pause, retryMost), wish)
+		if o.stream != nil && (heard || time.Since(began) > defaultRetry) {
+			pause = wish
 		}
 		if !sleep(up.ctx, pause) {
 			return
@@ -100,9 +102,9 @@ func (b *Bridge) hearAll(up *session) {
 	}
 }
 
-// lost asks whether the server has forgotten the session: its 404 may also mean that it
-// has no stream.
-func (b *Bridge) lost(up *session, url string) bool {
+// forgotten asks whether the server still knows the session: its 404 may also mean that
+// it has no stream.
+func (b *Bridge) forgotten(up *session, url string) bool {
 	return gone(up, b.tell(up.ctx, up, url, []byte(ownPing)))
 }
 
