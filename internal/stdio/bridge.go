@@ -158,6 +158,9 @@ func (b *Bridge) take(raw []byte) {
 		return
 	case m.method == methodCancelled && b.cancelled(m):
 		return
+	case m.kind == response && b.client.tooLate(m.id):
+		b.log.Debug("dropped: an answer to a session that is over")
+		return
 	case m.kind == notification && m.method == methodCancelled:
 		b.after(b.order, func() { b.passOn(m) })
 		return

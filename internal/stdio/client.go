@@ -15,10 +15,11 @@ type clientSession struct {
 	ready     []byte // its notifications/initialized
 	level     []byte // its last logging/setLevel
 	watched   []subscription
-	probe     []byte // its first request, of protocol 2026-07-28
-	declared  []byte // capabilities that the client knows of
-	byUs      bool   // they are the ones that the bridge promised
-	offered   bool   // it was shown the sign-in tool
+	probe     []byte              // its first request, of protocol 2026-07-28
+	declared  []byte              // capabilities that the client knows of
+	byUs      bool                // they are the ones that the bridge promised
+	offered   bool                // it was shown the sign-in tool
+	asked     map[string]*session // idKey of a server's request → where that came from
 	listening []*listener
 
 	turn     sync.Mutex // held while a session is being opened
@@ -74,12 +75,36 @@ func (c *clientSession) remember(m message) {
 	}
 }
 
+// ask notes a request of the server.
+func (c *clientSession) ask(id []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.upstream == nil {
+		return
+	}
+	if c.asked == nil {
+		c.asked = map[string]*session{}
+	}
+	c.asked[string(idKey(id))] = c.upstream
+}
+
+// tooLate says whether the client's answer is to a session that is over. Another one may
+// have asked something else by the same id.
+func (c *clientSession) tooLate(id []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := string(idKey(id))
+	by := c.asked[key]
+	delete(c.asked, key)
+	return by != nil && by.ctx.Err() != nil
+}
+
 // begin takes the client's initialize; whatever was before is over.
 func (c *clientSession) begin(hello []byte) (before *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, c.upstream = c.upstream, nil
-	c.hello, c.ready, c.level, c.watched, c.declared = hello, nil, nil, nil, nil
+	c.hello, c.ready, c.level, c.watched, c.declared, c.asked = hello, nil, nil, nil, nil, nil
 	return before
 }
 

@@ -215,6 +215,9 @@ func (b *Bridge) deliver(line []byte, from *call) error {
 	case response:
 		b.deliverAnswer(m, from)
 	default:
+		if m.kind == request {
+			b.client.ask(m.id)
+		}
 		switch {
 		case from == nil && b.client.adapted():
 			b.notifyAdapted(m)

@@ -303,3 +303,56 @@ func TestEndsWithItsContext(t *testing.T) {
 		t.Fatal("it hangs")
 	}
 }
+
+// The server is restarted while it waits for an answer of the client: that answer is not
+// for whatever the new session asks by the same id.
+func TestAnswerToASessionThatIsOver(t *testing.T) {
+	t.Parallel()
+	var hellos atomic.Int32
+	answers := &seen{}
+	restarted := make(chan bool)
+	url := server(t, func(w http.ResponseWriter, r *http.Request) {
+		m := body(r)
+		session := r.Header.Get("Mcp-Session-Id")
+		switch {
+		case r.Method != http.MethodPost:
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		case m.method == methodInitialize:
+			w.Header().Set("Mcp-Session-Id", fmt.Sprint("s", hellos.Add(1)))
+			answerJSON(w, http.StatusOK, sessionAnswer)
+		case session == "s1" && m.method == "forget":
+			w.WriteHeader(http.StatusNotFound)
+		case m.method == "ask":
+			answerEvents(w, `data: {"jsonrpc":"2.0","id":0,"method":"elicitation/create","params":{"of":"`+session+`"}}`)
+			if session == "s1" {
+				<-restarted
+				panic(http.ErrAbortHandler)
+			}
+			answers.await(t, session+" answer "+session)
+			answerEvents(w, `data: {"jsonrpc":"2.0","id":`+string(m.id)+`,"result":{}}`)
+		case m.kind == response:
+			answers.add("%s answer %s", session, text(member(m.raw, "result", "of")))
+			w.WriteHeader(http.StatusAccepted)
+		case m.kind == request:
+			answerJSON(w, http.StatusOK, `{"jsonrpc":"2.0","id":`+string(m.id)+`,"result":{}}`)
+		default:
+			w.WriteHeader(http.StatusAccepted)
+		}
+	})
+	w := dial(t, newApp(ready(url)))
+	w.greet()
+	w.send(`{"jsonrpc":"2.0","id":1,"method":"ask"}`)
+	w.expect("elicitation/create", `"of":"s1"`)
+	w.send(`{"jsonrpc":"2.0","id":2,"method":"forget"}`)
+	w.expect(`"id":2`, "result")
+	close(restarted)
+	w.expect(`"id":1`, "error")
+	w.send(`{"jsonrpc":"2.0","id":0,"result":{"of":"s1"}}`)
+	w.send(`{"jsonrpc":"2.0","id":3,"method":"ask"}`)
+	w.expect("elicitation/create", `"of":"s2"`)
+	w.send(`{"jsonrpc":"2.0","id":0,"result":{"of":"s2"}}`)
+	w.expect(`"id":3`, "result")
+	if got := answers.list(); len(got) != 1 {
+		t.Errorf("the server got %q", got)
+	}
+}
