@@ -20,6 +20,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
 // passing is an app with one profile, "box", for a server that wants no sign-in.
@@ -276,5 +277,37 @@ func TestBridgeKeepsBytes(t *testing.T) {
 	}
 	if code := c.end(); code != 0 {
 		t.Errorf("exit code %d\n%s", code, c.err)
+	}
+}
+
+// The clients of both TypeScript SDKs stay connected through a sign-in.
+func TestBridgeSignsInTypeScriptSDKs(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for _, c := range []struct {
+		sdk, era  string
+		stateless bool
+	}{{"v1", "legacy", false}, {"v2", "legacy", false}, {"v2", "modern", true}, {"v2", "modern", false}} {
+		t.Run(fmt.Sprintf("%s %s stateless=%v", c.sdk, c.era, c.stateless), func(t *testing.T) {
+			t.Parallel()
+			a, _ := boxed(t, sandbox.Options{Stateless: c.stateless})
+			a.start()
+			a.waitPhase("box", status.SignInNeeded)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			command := a.command("bridge", "box")
+			cmd := exec.CommandContext(ctx, l.node, slices.Concat([]string{"signin.mjs", c.sdk, c.era}, command.Args)...)
+			cmd.Dir, cmd.Env = l.npm, command.Env
+			out, err := cmd.CombinedOutput()
+			got := string(out)
+			if err != nil || !strings.HasSuffix(got, "\nhello from the server\n") || strings.Contains(got, "error:") {
+				t.Errorf("%v\n%s", err, got)
+			}
+			for _, part := range []string{"mcpauth-tray box: ", "connected within 5 s: true", "sign_in_to_box 0 0 0", "Signed in to box.", "whoami"} {
+				if !strings.Contains(got, part) {
+					t.Errorf("%s\nlacks %q", got, part)
+				}
+			}
+		})
 	}
 }

@@ -153,6 +153,9 @@ func TestSignOutEndsTheSession(t *testing.T) {
 		case r.Method != http.MethodPost:
 			w.WriteHeader(http.StatusMethodNotAllowed)
 		case m.method == methodInitialize:
+			if string(m.raw) != hello {
+				t.Errorf("the server was told %s", m.raw)
+			}
 			w.Header().Set("Mcp-Session-Id", fmt.Sprint("s", sessions.Add(1)))
 			answerJSON(w, http.StatusOK, sessionAnswer)
 		case m.kind == request:
@@ -238,4 +241,47 @@ func TestAdaptedCallIsCancelled(t *testing.T) {
 	}
 	w.send(modernCall("3", "ping", ""))
 	w.expect(`"id":3`, "result")
+}
+
+// Some clients of protocol 2026-07-28 ask server/discover of another process than they
+// then talk to. The server behind has sessions; that must not show.
+func TestDiscoveredByAnotherProcess(t *testing.T) {
+	t.Parallel()
+	for _, early := range []bool{true, false} {
+		box := sandboxed(t, sandbox.Options{})
+		app := newApp(ready(box.MCPURL()))
+		if early {
+			app.become(signedOut)
+		}
+		w := dial(t, app)
+		if early {
+			w.send(modernCall("1", methodTools, ""))
+			w.expect(`"id":1`, "sign_in_to_test")
+		}
+		w.send(modernCall(`"L"`, methodListen, `"notifications":{"toolsListChanged":true}`))
+		if early {
+			w.expect(methodAck)
+			app.become(ready(box.MCPURL()))
+			if got := w.next(); got != string(tagged("notifications/tools/list_changed", []byte(`"L"`), "")) {
+				t.Errorf("told %s", got)
+			}
+		}
+		w.send(modernCall("2", "tools/call", `"name":"echo","arguments":{"text":"hello"}`))
+		w.expect(`"id":2`, `"text":"hello"`)
+		w.send(modernCall("3", "no/such/method", ""))
+		w.expect(`"id":3`, `"error"`)
+	}
+	// Who asked it here was told, and begins again with initialize.
+	url := server(t, func(w http.ResponseWriter, r *http.Request) {
+		m := body(r)
+		if m.method == methodInitialize {
+			t.Error("a session was opened")
+		}
+		answerJSON(w, http.StatusBadRequest, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}`)
+	})
+	w := dial(t, newApp(ready(url)))
+	w.send(modernCall("1", methodDiscover, ""))
+	w.expect(`"id":1`, "-32000")
+	w.send(modernCall("2", methodTools, ""))
+	w.expect(`"id":2`, "-32000")
 }

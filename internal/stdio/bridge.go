@@ -257,9 +257,15 @@ func (b *Bridge) serve(c *call) {
 func (b *Bridge) placeOf(c *call) (place, error) {
 	for {
 		at, err := b.link.await(c.ctx)
-		meets := c.method == methodInitialize || c.method == methodDiscover
-		if err != nil || !at.offline || !meets || at.endpoint.State == Unknown || b.link.promise() {
+		meets := c.method == methodInitialize || c.modern()
+		if err != nil || !at.offline || !meets || at.endpoint.State == Unknown {
 			return at, err
+		}
+		if b.link.promise() {
+			if c.modern() {
+				b.client.promise(nil)
+			}
+			return at, nil
 		}
 	}
 }

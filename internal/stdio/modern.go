@@ -53,7 +53,11 @@ func (b *Bridge) callModern(c *call) {
 	if err == nil && !c.answered() {
 		err = errNoAnswer
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case b.adapts(c, err):
+		b.callAdapted(c)
+	default:
 		b.giveUp(c, err)
 	}
 }
@@ -142,8 +146,12 @@ const maxPages = 100
 func (b *Bridge) learnTools(c *call) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
 	defer cancel()
-	for cursor, page := []byte(nil), 0; page < maxPages; page++ {
-		m := read(toolsRequest(c, cursor))
+	for cursor, n := []byte(nil), 0; n < maxPages; n++ {
+		page := ""
+		if cursor != nil {
+			page = `,"cursor":` + string(cursor)
+		}
+		m := read(ownRequest(c.message, "mcpauth-tray-tools", methodTools, page))
 		url, err := b.link.server(ctx)
 		if err != nil {
 			return false
@@ -166,19 +174,16 @@ func (b *Bridge) learnTools(c *call) bool {
 	return true
 }
 
-// toolsRequest asks in the client's name, with the _meta of its call.
-func toolsRequest(c *call, cursor []byte) []byte {
-	meta := rewrite(c.param("_meta"), func(key string, value []byte) []byte {
+// ownRequest asks in the client's name, with the _meta of its request m; params are
+// further members.
+func ownRequest(m message, id, method, params string) []byte {
+	meta := rewrite(m.param("_meta"), func(key string, value []byte) []byte {
 		if key == "progressToken" {
 			return nil
 		}
 		return value
 	})
-	line := append([]byte(`{"jsonrpc":"2.0","id":"mcpauth-tray-tools","method":"tools/list","params":{"_meta":`), meta...)
-	if cursor != nil {
-		line = append(append(line, `,"cursor":`...), cursor...)
-	}
-	return append(line, "}}"...)
+	return []byte(`{"jsonrpc":"2.0","id":"` + id + `","method":"` + method + `","params":{"_meta":` + string(meta) + params + `}}`)
 }
 
 // listener is a subscription of the client (protocol 2026-07-28, "Subscriptions").
@@ -211,6 +216,8 @@ func (b *Bridge) listen(c *call) {
 		switch {
 		case c.answered() || c.ctx.Err() != nil:
 			return
+		case b.adapts(c, err):
+			continue
 		case errors.As(err, &refused) && refused.status/100 == 4:
 			b.endListen(l, err)
 			return

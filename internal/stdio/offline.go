@@ -95,9 +95,8 @@ func (b *Bridge) meet(c *call, e Endpoint) {
 	info := `{"name":"mcpauth-tray","title":` + quoted("mcpauth-tray: "+b.name) + `,"version":` + quoted(b.version) + `}`
 	tells := `"instructions":` + quoted(sentence(e.Says, e.Action)+" The tool "+b.toolName()+" helps; afterwards this server has its own tools.")
 	if c.method == methodDiscover {
-		b.client.promise(nil)
 		versions := append([]string{modernVersion}, sessionVersions...)
-		b.result(c, `"supportedVersions":["`+strings.Join(versions, `","`)+`"],"capabilities":`+promised+`,"serverInfo":`+info+`,`+tells)
+		b.result(c, `"supportedVersions":["`+strings.Join(versions, `","`)+`"],"capabilities":`+promised+`,`+tells+`,"_meta":{"io.modelcontextprotocol/serverInfo":`+info+`}`)
 		return
 	}
 	version := text(c.param("protocolVersion"))
@@ -171,12 +170,22 @@ func resultLine(c *call, result string) []byte {
 		if result != "" {
 			result += ","
 		}
-		result += `"resultType":"complete"`
-		if _, list := empty[c.method]; list || c.method == methodDiscover {
-			result += `,"ttlMs":0,"cacheScope":"private"`
-		}
+		result += resultMembers(c.method)
 	}
 	return []byte(`{"jsonrpc":"2.0","id":` + string(c.id) + `,"result":{` + result + `}}`)
+}
+
+// resultMembers are those of every result of protocol 2026-07-28, and of those that a
+// client may keep ("Caching").
+func resultMembers(method string) string {
+	if kept[method] {
+		return `"resultType":"complete","ttlMs":0,"cacheScope":"private"`
+	}
+	return `"resultType":"complete"`
+}
+
+var kept = map[string]bool{
+	methodDiscover: true, methodTools: true, "prompts/list": true, "resources/list": true, "resources/templates/list": true, "resources/read": true,
 }
 
 // refuse answers what has to wait for the server.

@@ -244,7 +244,11 @@ func (b *Bridge) deliverAnswer(m message, from *call) {
 	if c.method == methodTools && c.modern() {
 		m.raw = b.tools.learn(m.raw, c.param("cursor") == nil, b.log)
 	}
-	b.write(b.keep(c, m.raw))
+	m.raw = b.keep(c, m.raw)
+	if c.adapted.Load() {
+		m.raw = completed(c, m.raw)
+	}
+	b.write(m.raw)
 	b.calls.settle(c)
 }
 
