@@ -1,8 +1,10 @@
 package stdio
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 )
 
@@ -64,6 +66,39 @@ func olderServer(err error) bool {
 	return errors.As(err, &refused) || errors.As(err, &answered) && answered.status/100 == 4
 }
 
+// adapts opens a session for a client of protocol 2026-07-28 whose server turns out to want
+// one. Some clients ask server/discover of another process than they then talk to: that
+// one was signed out, and this one no longer is.
+func (b *Bridge) adapts(c *call, err error) bool {
+	var refused *httpError
+	if !errors.As(err, &refused) || !wantsSession(refused) || b.client.hasDiscovered() {
+		return false
+	}
+	url, err := b.link.server(c.ctx)
+	if err == nil {
+		err = b.client.introduce(c.ctx, b, url)
+	}
+	return err == nil && b.client.adapted()
+}
+
+// wantsSession says whether a server may refuse like that because it was not told initialize.
+func wantsSession(e *httpError) bool {
+	if _, ours := ofApp(e.body); ours {
+		return false
+	}
+	switch e.status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
+		return e.code() != codeNoMethod && e.code() != codeInvalidParams && e.code() != codeHeaderMismatch
+	}
+	return false
+}
+
+func (c *clientSession) hasDiscovered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.discovered
+}
+
 // adapted says whether the client speaks protocol 2026-07-28 and its server does not.
 func (c *clientSession) adapted() bool {
 	c.mu.Lock()
@@ -79,6 +114,20 @@ func (b *Bridge) callAdapted(c *call) {
 	c.adapted.Store(true)
 	c.raw = withoutMeta(c.raw)
 	b.callSession(c)
+}
+
+// completed is a result with what protocol 2026-07-28 wants in it.
+func completed(c *call, line []byte) []byte {
+	return rewrite(line, func(key string, value []byte) []byte {
+		if key != "result" || len(value) == 0 || value[0] != '{' || member(value, "resultType") != nil {
+			return value
+		}
+		more := resultMembers(c.method) + "}"
+		if body := bytes.TrimSuffix(value, []byte("}")); blank(body, 1) < len(body) {
+			return append(append(bytes.Clone(body), ','), more...)
+		}
+		return []byte("{" + more)
+	})
 }
 
 // perRequest are the members of _meta that stand for the handshake.
@@ -119,9 +168,9 @@ func (b *Bridge) listenAdapted(l *listener) {
 		if err != nil {
 			break
 		}
-		at, err := b.link.await(l.ctx)
+		url, err := b.link.server(l.ctx)
 		if err == nil {
-			err = b.tell(l.ctx, up, at.url, line)
+			err = b.tell(l.ctx, up, url, line)
 		}
 		b.report(message{method: methodSubscribe}, err)
 	}

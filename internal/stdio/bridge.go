@@ -51,8 +51,9 @@ type Bridge struct {
 // Bounds of one bridge.
 const (
 	maxUnderWay = 128              // requests upstream at one time, streams of subscriptions aside
+	maxOpen     = 16 << 10         // requests that have no answer yet
 	drainTime   = 3 * time.Second  // for calls under way when stdin ends
-	leaveTime   = time.Second      // for the farewell to the server
+	leaveTime   = time.Second      // for the farewell to the server, and for the last goroutines
 	idleTime    = 50 * time.Second // of a connection to the listener
 )
 
@@ -66,7 +67,7 @@ func New(o Options) *Bridge {
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.http = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: maxUnderWay, IdleConnTimeout: idleTime}
+	b.http = &http.Transport{DisableCompression: true, ExpectContinueTimeout: continueTime, MaxIdleConnsPerHost: maxUnderWay, IdleConnTimeout: idleTime}
 	b.calls.init()
 	b.link.init()
 	return b
@@ -76,7 +77,8 @@ func New(o Options) *Bridge {
 // when stdin ends get a moment to finish. It returns nil, ErrUnknownProfile, the cause
 // of ctx, or why stdout cannot be written.
 //
-// The goroutine that reads In outlives Run when the read cannot be interrupted.
+// The goroutine that reads In outlives Run when the read cannot be interrupted, and so
+// do those that write to an Out that nobody reads.
 func (b *Bridge) Run(ctx context.Context) error {
 	b.ctx, b.stop = context.WithCancelCause(ctx)
 	defer b.stop(nil)
@@ -96,11 +98,24 @@ func (b *Bridge) Run(ctx context.Context) error {
 	b.client.leave(b)
 	b.stop(nil)
 	b.http.CloseIdleConnections()
-	b.work.Wait()
+	b.finish()
 	if err == nil && unknown {
 		return ErrUnknownProfile
 	}
 	return err
+}
+
+// finish waits for all goroutines but those that are stuck in a write.
+func (b *Bridge) finish() {
+	done := make(chan struct{})
+	go func() {
+		b.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(leaveTime):
+	}
 }
 
 // drain waits for the calls under way, but not for subscriptions.
@@ -147,6 +162,9 @@ func (b *Bridge) take(raw []byte) {
 		return
 	case m.method == methodCancelled && b.cancelled(m):
 		return
+	case m.kind == response && b.client.tooLate(m.id):
+		b.log.Debug("dropped: an answer to a session that is over")
+		return
 	case m.kind == notification && m.method == methodCancelled:
 		b.after(b.order, func() { b.passOn(m) })
 		return
@@ -159,6 +177,12 @@ func (b *Bridge) take(raw []byte) {
 		b.order, done = next, sync.OnceFunc(func() { close(next) })
 	}
 	if m.kind == request || m.kind == batch {
+		if b.calls.full() {
+			// Written here: a client that does not read is not read from either.
+			b.write(failure{code: codeInternal, says: "too many requests are open at one time", action: "Wait for answers", reason: "busy"}.answer(b.name, m.id))
+			done()
+			return
+		}
 		c := b.calls.add(b.ctx, m)
 		if m.kind == request && c.answered() {
 			b.log.Warn("dropped: a request with the id of one that is under way", "method", m.method)
@@ -237,9 +261,15 @@ func (b *Bridge) serve(c *call) {
 func (b *Bridge) placeOf(c *call) (place, error) {
 	for {
 		at, err := b.link.await(c.ctx)
-		meets := c.method == methodInitialize || c.method == methodDiscover
-		if err != nil || !at.offline || !meets || at.endpoint.State == Unknown || b.link.promise() {
+		meets := c.method == methodInitialize || c.modern()
+		if err != nil || !at.offline || !meets || at.endpoint.State == Unknown {
 			return at, err
+		}
+		if b.link.promise() {
+			if c.modern() {
+				b.client.promise(nil)
+			}
+			return at, nil
 		}
 	}
 }
@@ -251,7 +281,7 @@ func (b *Bridge) passOn(m message) {
 		return
 	}
 	if m.method == methodInitialized {
-		b.client.initialized(b, m.raw, at)
+		b.client.initialized(b, m.raw)
 		return
 	}
 	switch {

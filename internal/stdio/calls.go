@@ -38,7 +38,7 @@ func (c *call) answered() bool {
 // registry knows the client's requests that have no answer yet.
 type registry struct {
 	mu    sync.Mutex
-	open  map[string]*call // id as written → call
+	open  map[string]*call // idKey → call
 	count int              // of open ids, subscriptions aside
 	empty []chan struct{}  // closed when count is 0
 }
@@ -52,10 +52,10 @@ func (r *registry) add(ctx context.Context, m message) *call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range m.ids() {
-		if _, taken := r.open[string(id)]; taken {
+		if _, taken := r.open[string(idKey(id))]; taken {
 			continue // of two requests with one id the first gets the answer
 		}
-		r.open[string(id)] = c
+		r.open[string(idKey(id))] = c
 		c.open++
 		if m.method != methodListen {
 			r.count++
@@ -84,7 +84,14 @@ func (m *message) ids() [][]byte {
 func (r *registry) get(id []byte) *call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.open[string(id)]
+	return r.open[string(idKey(id))]
+}
+
+// full says whether more requests are open than anybody can want.
+func (r *registry) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.count >= maxOpen
 }
 
 // claim takes the right to answer that id. Whoever has it writes the answer and then
@@ -92,9 +99,22 @@ func (r *registry) get(id []byte) *call {
 func (r *registry) claim(id []byte) *call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.open[string(id)]
-	delete(r.open, string(id))
+	key := string(idKey(id))
+	c := r.open[key]
+	delete(r.open, key)
 	return c
+}
+
+// abandon gives up one request: nothing will be written for it any more.
+func (r *registry) abandon(id []byte) {
+	c := r.claim(id)
+	if c == nil {
+		return
+	}
+	r.settle(c)
+	if c.answered() {
+		c.stop()
+	}
 }
 
 func (r *registry) settle(c *call) {
@@ -124,8 +144,8 @@ func (r *registry) drop(c *call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range c.ids() {
-		if r.open[string(id)] == c {
-			delete(r.open, string(id))
+		if key := string(idKey(id)); r.open[key] == c {
+			delete(r.open, key)
 			r.settleLocked(c)
 		}
 	}
@@ -137,7 +157,7 @@ func (r *registry) unanswered(c *call) [][]byte {
 	defer r.mu.Unlock()
 	var ids [][]byte
 	for _, id := range c.ids() {
-		if r.open[string(id)] == c {
+		if r.open[string(idKey(id))] == c {
 			ids = append(ids, id)
 		}
 	}

@@ -9,17 +9,19 @@ import (
 // clientSession is what the client said that a server has to be told again when it
 // forgot, or when it could not be told at first.
 type clientSession struct {
-	mu        sync.Mutex
-	modern    bool   // it speaks protocol 2026-07-28
-	hello     []byte // its initialize
-	ready     []byte // its notifications/initialized
-	level     []byte // its last logging/setLevel
-	watched   []subscription
-	probe     []byte // its first request, of protocol 2026-07-28
-	declared  []byte // capabilities that the client knows of
-	byUs      bool   // they are the ones that the bridge promised
-	offered   bool   // it was shown the sign-in tool
-	listening []*listener
+	mu         sync.Mutex
+	modern     bool   // it speaks protocol 2026-07-28
+	hello      []byte // its initialize
+	ready      []byte // its notifications/initialized
+	level      []byte // its last logging/setLevel
+	watched    []subscription
+	probe      []byte              // server/discover in its name, of protocol 2026-07-28
+	discovered bool                // it asked that itself
+	declared   []byte              // capabilities that the client knows of
+	byUs       bool                // they are the ones that the bridge promised
+	offered    bool                // it was shown the sign-in tool
+	asked      map[string]*session // idKey of a server's request → where that came from
+	listening  []*listener
 
 	turn     sync.Mutex // held while a session is being opened
 	upstream *session   // guarded by mu; nil: none
@@ -52,8 +54,9 @@ func (c *clientSession) noteEra(m message) {
 		c.modern = false
 	case m.version != "" && c.hello == nil:
 		c.modern = true
-		if c.probe == nil && m.method == methodDiscover {
-			c.probe = m.raw
+		c.discovered = c.discovered || m.method == methodDiscover
+		if c.probe == nil && m.kind == request {
+			c.probe = ownRequest(m, "mcpauth-tray-discover", methodDiscover, "")
 		}
 	}
 }
@@ -74,12 +77,36 @@ func (c *clientSession) remember(m message) {
 	}
 }
 
+// ask notes a request of the server.
+func (c *clientSession) ask(id []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.upstream == nil {
+		return
+	}
+	if c.asked == nil {
+		c.asked = map[string]*session{}
+	}
+	c.asked[string(idKey(id))] = c.upstream
+}
+
+// tooLate says whether the client's answer is to a session that is over. Another one may
+// have asked something else by the same id.
+func (c *clientSession) tooLate(id []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := string(idKey(id))
+	by := c.asked[key]
+	delete(c.asked, key)
+	return by != nil && by.ctx.Err() != nil
+}
+
 // begin takes the client's initialize; whatever was before is over.
 func (c *clientSession) begin(hello []byte) (before *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, c.upstream = c.upstream, nil
-	c.hello, c.ready, c.level, c.watched, c.declared = hello, nil, nil, nil, nil
+	c.hello, c.ready, c.level, c.watched, c.declared, c.asked = hello, nil, nil, nil, nil, nil
 	return before
 }
 
@@ -123,7 +150,7 @@ var lists = []struct{ capability, notification, wish string }{
 // could have listed it is told, and only of what it was told would be announced.
 func (c *clientSession) announce(b *Bridge) {
 	c.mu.Lock()
-	declared, ready := c.declared, c.ready != nil
+	declared, ready := c.declared, c.ready != nil && !c.modern
 	listening := slices.Clone(c.listening)
 	c.mu.Unlock()
 	if ready {

@@ -21,6 +21,10 @@ const (
 	Absent
 	// Unknown: the app has no such profile.
 	Unknown
+
+	// down: the app is ready, its server is not, and is tried again. Only the bridge
+	// itself finds that out.
+	down
 )
 
 // Endpoint is where the server of a bridge is at one moment, and what is wrong with it.

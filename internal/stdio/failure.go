@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // JSON-RPC error codes of the bridge itself. Those of a profile's state come with its
@@ -41,9 +42,9 @@ func (f failure) answer(profile string, id []byte) []byte {
 		b.WriteString("null")
 	}
 	b.Write(id)
-	says := profile + ": " + f.says + "."
-	if f.action != "" {
-		says += " " + f.action + "."
+	says := sentence(f.says, f.action)
+	if !strings.HasPrefix(says, profile+":") && !strings.HasPrefix(says, profile+" (") {
+		says = profile + ": " + says
 	}
 	reason := f.reason
 	if reason == "" {
@@ -56,6 +57,33 @@ func (f failure) answer(profile string, id []byte) []byte {
 	}
 	b.WriteString("}}}")
 	return b.Bytes()
+}
+
+// endpoint is where a client finds itself after f.
+func (f failure) endpoint() Endpoint {
+	e := Endpoint{State: down, Says: f.says, Action: f.action, Code: f.code, Reason: f.reason}
+	if f.reason != "" && f.reason != unreachable && !strings.HasPrefix(f.reason, "upstream_") {
+		e.State = SignedOut // the app knows more than it has said yet
+	}
+	return e
+}
+
+// troubleOf is where a client finds itself whose server cannot be had because of err.
+func troubleOf(err error) Endpoint {
+	f, ours := ofUs(err)
+	if !ours {
+		f = describe(err)
+	}
+	return f.endpoint()
+}
+
+// sentence is what is wrong and what to do about it, for a person.
+func sentence(says, action string) string {
+	says, action = strings.TrimRight(says, ". "), strings.TrimRight(action, ". ")
+	if action == "" || strings.Contains(says, action) {
+		return says + "."
+	}
+	return says + ". " + action + "."
 }
 
 // httpError is an answer that says no.
@@ -87,12 +115,20 @@ func ofApp(answer []byte) (failure, bool) {
 	}, true
 }
 
+// unreachable is the stable name of a portError.
+const unreachable = "listener_unreachable"
+
 // portError is a local port that cannot be reached, or broke off before an answer.
 type portError struct{ err error }
 
 func (e *portError) Error() string { return "the local port does not answer: " + e.err.Error() }
 
 func (e *portError) Unwrap() error { return e.err }
+
+// awayError is a server that went away while a request was on its way there.
+type awayError struct{ Endpoint }
+
+func (e *awayError) Error() string { return sentence(e.Says, e.Action) }
 
 // errNoAnswer is a request that the server took and left without an answer.
 var errNoAnswer = errors.New("the server ended without an answer to this request")
@@ -102,13 +138,30 @@ func describe(err error) failure {
 	f := failure{code: codeInternal, says: err.Error(), action: "Try again in a moment"}
 	var answered *httpError
 	var port *portError
+	var away *awayError
 	switch {
+	case errors.As(err, &away):
+		return failure{code: away.Code, says: away.Says, action: away.Action, reason: away.Reason}
 	case errors.As(err, &answered):
 		f.status = answered.status
+		if answered.status/100 == 4 {
+			f.action = refusals[answered.status]
+		}
 	case errors.As(err, &port):
-		f.reason = "listener_unreachable"
+		f.reason = unreachable
 	}
 	return f
+}
+
+// refusals are what to do about answers that asking again would not change.
+var refusals = map[int]string{
+	http.StatusUnauthorized:          "Sign out of this profile and sign in again",
+	http.StatusForbidden:             "Ask those who run the server for access",
+	http.StatusNotFound:              "Check the target of this profile",
+	http.StatusMethodNotAllowed:      "Check the target of this profile",
+	http.StatusRequestTimeout:        "Try again in a moment",
+	http.StatusRequestEntityTooLarge: "Send less in one message",
+	http.StatusTooManyRequests:       "Try again in a moment",
 }
 
 // giveUp answers what is unanswered of c with what went wrong: the server's own error

@@ -1,8 +1,12 @@
 package stdio
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -32,7 +36,7 @@ func FuzzEvents(f *testing.F) {
 		}
 		r := newEventReader(strings.NewReader(stream))
 		_ = read(r)
-		if r.retry < minRetry || r.retry > maxRetry || strings.ContainsRune(r.lastID, 0) {
+		if r.retry != 0 && r.retry < minRetry || r.retry > maxRetry || strings.ContainsRune(r.lastID, 0) {
 			t.Errorf("retry %s, id %q", r.retry, r.lastID)
 		}
 	})
@@ -85,6 +89,100 @@ func FuzzMessages(f *testing.F) {
 		}
 		if other := withoutMeta(line); !json.Valid(other) {
 			t.Fatalf("%q is not JSON", other)
+		}
+	})
+}
+
+func FuzzLines(f *testing.F) {
+	for _, seed := range []string{"a\n\nb\r\n", "\n", "x", " \t\n{}\n", strings.Repeat("y", 100) + "\nz\n", "\x00\xff\n\xf0\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		const most = 64
+		var want []string
+		for _, line := range strings.Split(in, "\n") {
+			switch trimmed := strings.TrimSpace(line); {
+			case len(line) >= most: // with its end it is too long, but for a last line of just that length
+				want = append(want, "")
+			case trimmed != "":
+				want = append(want, trimmed)
+			}
+		}
+		r := &lineReader{in: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(in)), 16), max: most}
+		var got []string
+		for {
+			line, err := r.next()
+			if err == io.EOF {
+				break
+			}
+			if err == errTooLong {
+				line = nil
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(line))
+		}
+		if last := in[strings.LastIndexByte(in, '\n')+1:]; len(last) >= most {
+			return // the end of a line without one is as good as its length
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q gives %q, want %q", in, got, want)
+		}
+	})
+}
+
+// Ids that mean the same have one key, and others have not.
+func FuzzIDs(f *testing.F) {
+	for _, seed := range []string{`1`, `1.0`, `"\u0061"`, `"a"`, `-0`, `1e400`, `1e-400`, `"\ud800"`, `12345678901234567890`, `"a\"b"`} {
+		f.Add(seed, "x")
+	}
+	f.Fuzz(func(t *testing.T, raw, other string) {
+		one := quoted(other)
+		if got := string(idKey([]byte(one))); got != string(idKey([]byte(strings.ReplaceAll(one, "x", "\\u0078")))) {
+			t.Errorf("%s has two keys", one)
+		}
+		if !json.Valid([]byte(raw)) {
+			return
+		}
+		line, err := oneLine([]byte(raw))
+		if err != nil || len(line) == 0 || line[0] == '{' || line[0] == '[' {
+			return
+		}
+		key := string(idKey(line))
+		if again := string(idKey([]byte(key))); line[0] != '"' && again != key {
+			t.Errorf("the key of %s is %s, and that one's is %s", line, key, again)
+		}
+		if (line[0] == '"') != (key[0] == '"') {
+			t.Errorf("a number and a string share the key %s", key)
+		}
+	})
+}
+
+// A server gets back from a header what stood in the message.
+func FuzzHeaderValues(f *testing.F) {
+	for _, seed := range []string{"", "a", " a", "=?base64?x?=", "ä", "\r\nX: y", "\x7f", "=?base64?=", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		header := headerValue(value)
+		for _, c := range []byte(header) {
+			if c < ' ' || c > '~' {
+				t.Fatalf("%q becomes %q", value, header)
+			}
+		}
+		if strings.TrimSpace(header) != header {
+			t.Fatalf("%q becomes %q, which is trimmed on its way", value, header)
+		}
+		back := header
+		if strings.HasPrefix(header, sentinel) && strings.HasSuffix(header, sentinelEnd) && len(header) >= len(sentinel)+len(sentinelEnd) {
+			raw, err := base64.StdEncoding.DecodeString(header[len(sentinel) : len(header)-len(sentinelEnd)])
+			if err != nil {
+				t.Fatalf("%q becomes %q: %v", value, header, err)
+			}
+			back = string(raw)
+		}
+		if back != value {
+			t.Errorf("%q becomes %q, which means %q", value, header, back)
 		}
 	})
 }

@@ -8,9 +8,9 @@ import (
 
 // How long a bridge waits for the app to say where it stands.
 const (
-	settleTime = 1500 * time.Millisecond // before it answers by itself
-	returnTime = 5 * time.Second         // for an app that went away under a session
-	retryMost  = 30 * time.Second        // between two tries to reach the server
+	settleTime = 800 * time.Millisecond // before it answers by itself
+	returnTime = 5 * time.Second        // for an app that went away under a session
+	retryMost  = 30 * time.Second       // between two tries to reach the server
 )
 
 // place is where requests go.
@@ -26,13 +26,15 @@ type link struct {
 	at       *place        // nil: not known at the moment, requests wait
 	changed  chan struct{} // closed when at changes
 	latest   Endpoint
-	promised bool       // the client was answered here and has to be introduced to the server
-	lost     chan place // a server that could not be reached after all
+	promised bool          // the client was answered here and has to be introduced to the server
+	lost     chan place    // a server that could not be reached after all
+	nudge    chan struct{} // somebody wants the next try now
 }
 
 func (l *link) init() {
 	l.changed = make(chan struct{})
 	l.lost = make(chan place, 1)
+	l.nudge = make(chan struct{}, 1)
 }
 
 func (l *link) set(at *place) {
@@ -115,17 +117,26 @@ func (l *link) await(ctx context.Context) (place, error) {
 	}
 }
 
-// awaitOnline returns once requests go to the server.
-func (l *link) awaitOnline(ctx context.Context) error {
+// server returns where requests go, or an *awayError where they do not.
+func (l *link) server(ctx context.Context) (url string, err error) {
+	at, err := l.await(ctx)
+	if err == nil && at.offline {
+		err = &awayError{at.endpoint}
+	}
+	return at.url, err
+}
+
+// awaitOnline returns the place once requests go to the server.
+func (l *link) awaitOnline(ctx context.Context) (place, error) {
 	for {
 		at, changed := l.now()
 		if at != nil && !at.offline {
-			return ctx.Err()
+			return *at, ctx.Err()
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ctx.Err()
+			return place{}, ctx.Err()
 		}
 	}
 }
@@ -141,6 +152,12 @@ type follower struct {
 	arrived chan error
 }
 
+// unheard is the app while it has not said anything.
+var unheard = Endpoint{
+	Says: "mcpauth-tray does not answer", Action: "If that does not change in a moment, quit it and start it again",
+	Code: codeInternal, Reason: "not_answering",
+}
+
 func (b *Bridge) follow() {
 	updates := make(chan Endpoint)
 	b.work.Go(func() {
@@ -152,7 +169,7 @@ func (b *Bridge) follow() {
 			}
 		}
 	})
-	f := &follower{Bridge: b, timer: time.NewTimer(settleTime), arrived: make(chan error, 1)}
+	f := &follower{Bridge: b, timer: time.NewTimer(settleTime), arrived: make(chan error, 1), last: unheard}
 	defer f.timer.Stop()
 	for {
 		select {
@@ -165,6 +182,9 @@ func (b *Bridge) follow() {
 		case at := <-b.link.lost:
 			f.settled = &at
 			f.again()
+		case <-b.link.nudge:
+			f.pause = 0
+			f.late()
 		case <-b.ctx.Done():
 			f.abort()
 			return
@@ -228,10 +248,18 @@ func (f *follower) goOffline() {
 	f.timer.Stop()
 	was := f.settled
 	f.settled = &place{offline: true, endpoint: f.last}
-	f.link.set(f.settled)
-	if was != nil && !was.offline {
-		f.client.announce(f.Bridge)
+	if was == nil || was.offline {
+		f.link.set(f.settled)
+		return
 	}
+	if f.last.State == SignedOut {
+		// Who signs in next may be somebody else: that is another session.
+		f.link.abandon(f.settled)
+		f.client.part()
+	} else {
+		f.link.set(f.settled)
+	}
+	f.client.announce(f.Bridge)
 }
 
 // goOnline lets requests through, at once or after the client has been introduced.
@@ -269,6 +297,8 @@ func (f *follower) arrival(err error) {
 	}
 	if err != nil {
 		f.log.Debug("the server is not to be had yet", "error", err)
+		f.settled = &place{offline: true, endpoint: troubleOf(err)}
+		f.link.set(f.settled)
 		f.again()
 		return
 	}
@@ -287,7 +317,7 @@ func (f *follower) again() {
 
 // lose answers the client here because the server could not be reached after all.
 func (b *Bridge) lose(f failure) place {
-	at := place{offline: true, endpoint: Endpoint{State: SignedOut, Says: f.says, Action: f.action, Code: f.code, Reason: f.reason}}
+	at := place{offline: true, endpoint: f.endpoint()}
 	b.link.abandon(&at)
 	select {
 	case b.link.lost <- at:

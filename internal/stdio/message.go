@@ -2,6 +2,7 @@ package stdio
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -92,6 +93,22 @@ func classify(raw []byte) message {
 		m.kind = response
 	}
 	return m
+}
+
+// idKey is the same for ids that mean the same: a server writes an id anew in its answer,
+// and there 1.0 may be 1, and a letter may be escaped that was not.
+func idKey(id []byte) []byte {
+	switch {
+	case len(id) > 0 && id[0] == '"':
+		if bytes.IndexByte(id, '\\') >= 0 {
+			return []byte(`"` + text(id) + `"`)
+		}
+	case bytes.ContainsAny(id, ".eE") || string(id) == "-0":
+		if f, err := strconv.ParseFloat(string(id), 64); err == nil {
+			return strconv.AppendFloat(nil, f+0, 'f', -1, 64) // -0 and 0 are one
+		}
+	}
+	return id
 }
 
 // name is what the Mcp-Name header repeats (protocol 2026-07-28).

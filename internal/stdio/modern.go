@@ -53,7 +53,11 @@ func (b *Bridge) callModern(c *call) {
 	if err == nil && !c.answered() {
 		err = errNoAnswer
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case b.adapts(c, err):
+		b.callAdapted(c)
+	default:
 		b.giveUp(c, err)
 	}
 }
@@ -61,10 +65,10 @@ func (b *Bridge) callModern(c *call) {
 // discover passes the client's opening question on. Where that cannot be done for a
 // reason of ours, the client is answered here, so that it stays.
 func (b *Bridge) discover(c *call) {
-	at, err := b.link.await(c.ctx)
+	url, err := b.link.server(c.ctx)
 	var answer []byte
 	if err == nil {
-		answer, _, err = b.ask(c.ctx, at.url, b.modernHeaders(&c.message), c.raw, c.wasSent)
+		answer, _, err = b.ask(c.ctx, url, b.modernHeaders(&c.message), c.raw, c.wasSent)
 	}
 	if err == nil {
 		err = refusalIn(answer)
@@ -90,21 +94,21 @@ func (b *Bridge) conclude(c *call, answer []byte, err error) {
 }
 
 func (b *Bridge) postModern(c *call) error {
-	at, err := b.link.await(c.ctx)
+	url, err := b.link.server(c.ctx)
 	if err != nil {
 		return err
 	}
-	_, err = b.post(c.ctx, at.url, b.modernHeaders(&c.message), c.raw, c.wasSent, func(line []byte) error { return b.deliver(line, c) })
+	_, err = b.post(c.ctx, url, b.modernHeaders(&c.message), c.raw, c.wasSent, func(line []byte) error { return b.deliver(line, c) })
 	return err
 }
 
 // sendModern posts a notification of protocol 2026-07-28.
 func (b *Bridge) sendModern(m message) error {
-	at, err := b.link.await(b.ctx)
+	url, err := b.link.server(b.ctx)
 	if err != nil {
 		return err
 	}
-	_, err = b.post(b.ctx, at.url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error { return b.deliver(line, nil) })
+	_, err = b.post(b.ctx, url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error { return b.deliver(line, nil) })
 	return err
 }
 
@@ -117,6 +121,7 @@ func (b *Bridge) cancelled(m message) bool {
 	case c == nil:
 		return b.client.isModern()
 	case c.modern() && c.adapted.Load():
+		m = read(withoutMeta(m.raw))
 	case c.modern() || c.local.Load():
 		b.calls.drop(c)
 		return true
@@ -124,7 +129,9 @@ func (b *Bridge) cancelled(m message) bool {
 	b.work.Go(func() {
 		select {
 		case <-c.sent:
-			b.passOn(m)
+			b.report(m, b.sendSession(m))
+			// A server need not answer what was cancelled, nor end its stream.
+			b.calls.abandon(m.param("requestId"))
 		case <-c.done:
 		case <-b.ctx.Done():
 		}
@@ -139,14 +146,18 @@ const maxPages = 100
 func (b *Bridge) learnTools(c *call) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
 	defer cancel()
-	for cursor, page := []byte(nil), 0; page < maxPages; page++ {
-		m := read(toolsRequest(c, cursor))
-		at, err := b.link.await(ctx)
+	for cursor, n := []byte(nil), 0; n < maxPages; n++ {
+		page := ""
+		if cursor != nil {
+			page = `,"cursor":` + string(cursor)
+		}
+		m := read(ownRequest(c.message, "mcpauth-tray-tools", methodTools, page))
+		url, err := b.link.server(ctx)
 		if err != nil {
 			return false
 		}
 		var answer []byte
-		_, err = b.post(ctx, at.url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error {
+		_, err = b.post(ctx, url, b.modernHeaders(&m), m.raw, nil, func(line []byte) error {
 			if got := classify(line); got.kind == response {
 				answer = line
 			}
@@ -163,19 +174,16 @@ func (b *Bridge) learnTools(c *call) bool {
 	return true
 }
 
-// toolsRequest asks in the client's name, with the _meta of its call.
-func toolsRequest(c *call, cursor []byte) []byte {
-	meta := rewrite(c.param("_meta"), func(key string, value []byte) []byte {
+// ownRequest asks in the client's name, with the _meta of its request m; params are
+// further members.
+func ownRequest(m message, id, method, params string) []byte {
+	meta := rewrite(m.param("_meta"), func(key string, value []byte) []byte {
 		if key == "progressToken" {
 			return nil
 		}
 		return value
 	})
-	line := append([]byte(`{"jsonrpc":"2.0","id":"mcpauth-tray-tools","method":"tools/list","params":{"_meta":`), meta...)
-	if cursor != nil {
-		line = append(append(line, `,"cursor":`...), cursor...)
-	}
-	return append(line, "}}"...)
+	return []byte(`{"jsonrpc":"2.0","id":"` + id + `","method":"` + method + `","params":{"_meta":` + string(meta) + params + `}}`)
 }
 
 // listener is a subscription of the client (protocol 2026-07-28, "Subscriptions").
@@ -195,7 +203,7 @@ func (b *Bridge) listen(c *call) {
 		b.ack(l)
 	}
 	for {
-		if err := b.link.awaitOnline(c.ctx); err != nil {
+		if _, err := b.link.awaitOnline(c.ctx); err != nil {
 			return
 		}
 		if b.client.adapted() {
@@ -208,6 +216,8 @@ func (b *Bridge) listen(c *call) {
 		switch {
 		case c.answered() || c.ctx.Err() != nil:
 			return
+		case b.adapts(c, err):
+			continue
 		case errors.As(err, &refused) && refused.status/100 == 4:
 			b.endListen(l, err)
 			return

@@ -1,6 +1,7 @@
 package stdio
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -58,7 +59,7 @@ func (b *Bridge) answerHere(c *call, at place) bool {
 			b.refuse(c, at.endpoint)
 			return true
 		}
-		b.signIn(c)
+		b.signIn(c, at.endpoint)
 	case methodListen:
 		return false
 	default:
@@ -106,11 +107,10 @@ func (b *Bridge) keep(c *call, line []byte) []byte {
 // meet answers initialize and server/discover.
 func (b *Bridge) meet(c *call, e Endpoint) {
 	info := `{"name":"mcpauth-tray","title":` + quoted("mcpauth-tray: "+b.name) + `,"version":` + quoted(b.version) + `}`
-	tells := `"instructions":` + quoted(sentence(e)+" The tool "+b.toolName()+" helps; afterwards this server has its own tools.")
+	tells := `"instructions":` + quoted(sentence(e.Says, e.Action)+" The tool "+b.toolName()+" helps; afterwards this server has its own tools.")
 	if c.method == methodDiscover {
-		b.client.promise(nil)
 		versions := append([]string{modernVersion}, sessionVersions...)
-		b.result(c, `"supportedVersions":["`+strings.Join(versions, `","`)+`"],"capabilities":`+promised+`,"serverInfo":`+info+`,`+tells)
+		b.result(c, `"supportedVersions":["`+strings.Join(versions, `","`)+`"],"capabilities":`+promised+`,`+tells+`,"_meta":{"io.modelcontextprotocol/serverInfo":`+info+`}`)
 		return
 	}
 	version := text(c.param("protocolVersion"))
@@ -122,30 +122,49 @@ func (b *Bridge) meet(c *call, e Endpoint) {
 }
 
 func (b *Bridge) tool(e Endpoint) string {
-	return `{"name":` + quoted(b.toolName()) + `,"title":` + quoted("Sign in to "+b.name) +
-		`,"description":` + quoted(sentence(e)+" This tool starts the sign-in: a page opens in the browser of the person at this computer, who confirms there.") +
+	title, does := "Sign in to "+b.name, " This tool starts the sign-in: a page opens in the browser of the person at this computer, who confirms there."
+	if e.State == down {
+		title, does = "Try "+b.name+" again", " This tool tries it again."
+	}
+	return `{"name":` + quoted(b.toolName()) + `,"title":` + quoted(title) +
+		`,"description":` + quoted(sentence(e.Says, e.Action)+does) +
 		`,"inputSchema":{"type":"object","properties":{},"additionalProperties":false}` +
 		`,"annotations":{"readOnlyHint":false,"destructiveHint":false,"idempotentHint":true,"openWorldHint":true}}`
 }
 
-// sentence is what is wrong, for a person.
-func sentence(e Endpoint) string {
-	s := strings.TrimRight(e.Says, ". ") + "."
-	if e.Action != "" {
-		s += " " + strings.TrimRight(e.Action, ". ") + "."
-	}
-	return s
-}
-
 // signIn answers a call of the sign-in tool.
-func (b *Bridge) signIn(c *call) {
+func (b *Bridge) signIn(c *call, e Endpoint) {
 	c.local.Store(true)
+	if e.State == down {
+		b.tryAgain(c)
+		return
+	}
 	says, err := b.upstream.SignIn(c.ctx)
 	if err != nil {
 		b.says(c, err.Error(), true)
 		return
 	}
 	b.says(c, says, false)
+}
+
+// tryAgain answers a call of the tool where no sign-in is wanting.
+func (b *Bridge) tryAgain(c *call) {
+	select {
+	case b.link.nudge <- struct{}{}:
+	default:
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, returnTime)
+	defer cancel()
+	if _, err := b.link.awaitOnline(ctx); err == nil {
+		b.says(c, b.name+" is there. List the tools again to see what it offers.", false)
+		return
+	}
+	at, err := b.link.await(c.ctx)
+	if err != nil {
+		b.calls.drop(c)
+		return
+	}
+	b.says(c, sentence(at.endpoint.Says, at.endpoint.Action)+" It is tried again by itself; its tools appear when it works.", true)
 }
 
 // says answers a tool's call with a text.
@@ -165,12 +184,22 @@ func resultLine(c *call, result string) []byte {
 		if result != "" {
 			result += ","
 		}
-		result += `"resultType":"complete"`
-		if _, list := empty[c.method]; list || c.method == methodDiscover {
-			result += `,"ttlMs":0,"cacheScope":"private"`
-		}
+		result += resultMembers(c.method)
 	}
 	return []byte(`{"jsonrpc":"2.0","id":` + string(c.id) + `,"result":{` + result + `}}`)
+}
+
+// resultMembers are those of every result of protocol 2026-07-28, and of those that a
+// client may keep ("Caching").
+func resultMembers(method string) string {
+	if kept[method] {
+		return `"resultType":"complete","ttlMs":0,"cacheScope":"private"`
+	}
+	return `"resultType":"complete"`
+}
+
+var kept = map[string]bool{
+	methodDiscover: true, methodTools: true, "prompts/list": true, "resources/list": true, "resources/templates/list": true, "resources/read": true,
 }
 
 // refuse answers what has to wait for the server.

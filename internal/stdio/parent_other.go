@@ -4,39 +4,32 @@ package stdio
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 )
 
-// ErrOrphaned is the cause of a context of UntilOrphaned whose parent process is gone.
-var ErrOrphaned = errors.New("the program that started the bridge is gone")
-
-// parentInterval is how often the parent is looked for. A client that is killed takes
-// the pipe along in nearly all cases; this is for the others.
+// parentInterval is how often the parent is looked for.
 const parentInterval = 2 * time.Second
 
-// UntilOrphaned returns a context that also ends when the parent process does.
-func UntilOrphaned(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// watchParent returns a function that waits for the end of the parent and reports false
+// if ctx ended first; nil where there is no parent to watch.
+func watchParent() func(context.Context) bool {
 	parent := os.Getppid()
 	if parent <= 1 {
-		return ctx, func() { cancel(nil) }
+		return nil
 	}
-	go func() {
+	return func(ctx context.Context) bool {
 		tick := time.NewTicker(parentInterval)
 		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
-				return
+				return false
 			case <-tick.C:
 				if os.Getppid() != parent {
-					cancel(ErrOrphaned)
-					return
+					return true
 				}
 			}
 		}
-	}()
-	return ctx, func() { cancel(nil) }
+	}
 }

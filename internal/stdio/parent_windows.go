@@ -2,14 +2,36 @@ package stdio
 
 import (
 	"context"
-	"errors"
+	"os"
+	"syscall"
 )
 
-// ErrOrphaned is the cause of a context of UntilOrphaned whose parent process is gone.
-var ErrOrphaned = errors.New("the program that started the bridge is gone")
+// watchParent returns a function that waits for the end of the parent; nil where there is
+// no parent to watch. A process keeps its parent's number for life here, and another
+// program may have that number by now: one that is younger than this process.
+func watchParent() func(context.Context) bool {
+	const limited = 0x1000 // PROCESS_QUERY_LIMITED_INFORMATION
+	parent, err := syscall.OpenProcess(syscall.SYNCHRONIZE|limited, false, uint32(os.Getppid()))
+	if err != nil {
+		return nil
+	}
+	own, _ := syscall.GetCurrentProcess()
+	if born(parent) > born(own) {
+		_ = syscall.CloseHandle(parent)
+		return nil
+	}
+	return func(context.Context) bool {
+		defer syscall.CloseHandle(parent)
+		event, err := syscall.WaitForSingleObject(parent, syscall.INFINITE)
+		return err == nil && event == syscall.WAIT_OBJECT_0
+	}
+}
 
-// UntilOrphaned returns a context like ctx: a process here keeps its parent's number
-// for life, and only the end of stdin tells that the parent is gone.
-func UntilOrphaned(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
+// born is when a process began, in nanoseconds; zero if that cannot be known.
+func born(process syscall.Handle) int64 {
+	var began, ended, kernel, user syscall.Filetime
+	if syscall.GetProcessTimes(process, &began, &ended, &kernel, &user) != nil {
+		return 0
+	}
+	return began.Nanoseconds()
 }

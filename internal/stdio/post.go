@@ -11,11 +11,17 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"time"
 )
 
 const (
 	typeJSON   = "application/json"
 	typeEvents = "text/event-stream"
+
+	// largeBody is what a listener is asked for first, so that its no is heard: an answer
+	// is lost when a body is still on its way. continueTime is how long it has to answer.
+	largeBody    = 1 << 20
+	continueTime = 2 * time.Second
 
 	// maxRefusal bounds the body of an answer that is no success.
 	maxRefusal = 16 << 20
@@ -58,6 +64,9 @@ func (b *Bridge) do(ctx context.Context, method, to string, header http.Header, 
 		return outcome{}, err
 	}
 	r.Header = header
+	if len(body) > largeBody {
+		header["Expect"] = []string{"100-continue"}
+	}
 	answer, err := b.http.RoundTrip(r)
 	if err != nil {
 		return outcome{}, &portError{err}
@@ -206,6 +215,9 @@ func (b *Bridge) deliver(line []byte, from *call) error {
 	case response:
 		b.deliverAnswer(m, from)
 	default:
+		if m.kind == request {
+			b.client.ask(m.id)
+		}
 		switch {
 		case from == nil && b.client.adapted():
 			b.notifyAdapted(m)
@@ -232,7 +244,11 @@ func (b *Bridge) deliverAnswer(m message, from *call) {
 	if c.method == methodTools && c.modern() {
 		m.raw = b.tools.learn(m.raw, c.param("cursor") == nil, b.log)
 	}
-	b.write(b.keep(c, m.raw))
+	m.raw = b.keep(c, m.raw)
+	if c.adapted.Load() {
+		m.raw = completed(c, m.raw)
+	}
+	b.write(m.raw)
 	b.calls.settle(c)
 }
 

@@ -171,7 +171,7 @@ func TestManyInterleavedCalls(t *testing.T) {
 			t.Parallel()
 			box := sandboxed(t, sandbox.Options{Stateless: version == modernVersion, JSONResponse: true})
 			s := connect(t, newApp(ready(box.MCPURL())), nil, version)
-			const workers, each = 100, 100
+			const workers, each = 50, 20
 			var group sync.WaitGroup
 			for w := range workers {
 				group.Go(func() {

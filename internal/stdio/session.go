@@ -1,6 +1,7 @@
 package stdio
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,11 +53,11 @@ func (b *Bridge) openFirst(c *call) ([]byte, error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	b.bid(s.begin(c.raw))
-	at, err := b.link.await(c.ctx)
+	url, err := b.link.server(c.ctx)
 	if err != nil {
 		return nil, err
 	}
-	up, answer, err := b.open(c.ctx, at.url, c.raw, c.wasSent)
+	up, answer, err := b.open(c.ctx, url, c.raw, c.wasSent)
 	if err != nil {
 		return answer, err
 	}
@@ -138,17 +139,17 @@ func mayBeOld(err error) bool {
 // ask posts a request that is not the client's, or not only, and returns its answer.
 // Other messages that come along reach the client.
 func (b *Bridge) ask(ctx context.Context, url string, header http.Header, line []byte, wrote func()) ([]byte, outcome, error) {
-	id := string(classify(line).id)
+	id := classify(line).id
 	var answer []byte
 	o, err := b.post(ctx, url, header, line, wrote, func(got []byte) error {
 		m := classify(got)
 		if m.kind != response {
 			return b.deliver(got, nil)
 		}
-		if answer == nil && (m.id == nil || string(m.id) == id) {
+		if answer == nil && (m.id == nil || bytes.Equal(idKey(m.id), idKey(id))) {
 			answer = got
 			if m.id == nil {
-				answer = withID(got, []byte(id))
+				answer = withID(got, id)
 			}
 		}
 		return nil
@@ -163,17 +164,25 @@ func (b *Bridge) ask(ctx context.Context, url string, header http.Header, line [
 }
 
 // initialized passes the client's notifications/initialized on, or keeps it for later.
-func (c *clientSession) initialized(b *Bridge, raw []byte, at place) {
+func (c *clientSession) initialized(b *Bridge, raw []byte) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	c.mu.Lock()
 	c.ready = raw
 	up := c.upstream
 	c.mu.Unlock()
-	if at.offline || up == nil {
+	if up == nil {
 		return
 	}
-	_, err := b.post(b.ctx, up.url(at.url), up.header(postHeaders()), raw, nil, func(line []byte) error { return b.deliver(line, nil) })
+	// It may have been opened for a client that was met here, a moment ago.
+	ctx, cancel := context.WithTimeout(up.ctx, returnTime)
+	defer cancel()
+	at, err := b.link.awaitOnline(ctx)
+	if err != nil {
+		c.forget(up) // the next one is told
+		return
+	}
+	_, err = b.post(b.ctx, up.url(at.url), up.header(postHeaders()), raw, nil, func(line []byte) error { return b.deliver(line, nil) })
 	b.report(message{method: methodInitialized}, err)
 	b.hear(up)
 }
@@ -196,11 +205,11 @@ func (b *Bridge) session(ctx context.Context) (*session, error) {
 	if hello == nil {
 		return &session{ctx: b.ctx, stop: func() {}}, nil
 	}
-	at, err := b.link.await(ctx)
+	url, err := b.link.server(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return b.introduceAt(ctx, at.url)
+	return b.introduceAt(ctx, url)
 }
 
 // introduceAt opens a session and tells it what the client told the one before.
@@ -219,7 +228,7 @@ func (b *Bridge) introduceAt(ctx context.Context, url string) (*session, error) 
 	c.mu.Unlock()
 	up, _, err := b.open(ctx, url, hello, nil)
 	if err != nil {
-		return nil, fmt.Errorf("the session could not be opened again: %w", err)
+		return nil, fmt.Errorf("no session could be opened: %w", err)
 	}
 	if ready != nil {
 		if err := b.tell(ctx, up, url, ready); err != nil {
@@ -260,6 +269,13 @@ func (c *clientSession) forget(up *session) {
 		c.upstream = nil
 	}
 	up.stop()
+}
+
+// part gives the session up without a word to the server: it would not be heard.
+func (c *clientSession) part() {
+	if up := c.current(); up != nil {
+		c.forget(up)
+	}
 }
 
 // bid ends a session at the server (transports, "Session Management", 5).
@@ -326,11 +342,11 @@ func (b *Bridge) callSession(c *call) {
 
 // exchange posts a request and sees to it that everything of it is answered.
 func (b *Bridge) exchange(c *call, up *session) error {
-	at, err := b.link.await(c.ctx)
+	url, err := b.link.server(c.ctx)
 	if err != nil {
 		return err
 	}
-	o, err := b.post(c.ctx, up.url(at.url), up.header(postHeaders()), c.raw, c.wasSent, func(line []byte) error { return b.deliver(line, c) })
+	o, err := b.post(c.ctx, up.url(url), up.header(postHeaders()), c.raw, c.wasSent, func(line []byte) error { return b.deliver(line, c) })
 	switch {
 	case c.answered():
 		return nil
@@ -351,11 +367,11 @@ func (b *Bridge) sendSession(m message) error {
 		if err != nil {
 			return err
 		}
-		at, err := b.link.await(b.ctx)
+		url, err := b.link.server(b.ctx)
 		if err != nil {
 			return err
 		}
-		_, err = b.post(b.ctx, up.url(at.url), up.header(postHeaders()), m.raw, nil, func(line []byte) error { return b.deliver(line, nil) })
+		_, err = b.post(b.ctx, up.url(url), up.header(postHeaders()), m.raw, nil, func(line []byte) error { return b.deliver(line, nil) })
 		if again || m.kind == response || !gone(up, err) {
 			return err
 		}

@@ -28,13 +28,14 @@ type eventReader struct {
 	max    int
 	skipLF bool
 	line   []byte
+	began  bool
 	id     string // of the event that is being read
 	lastID string
-	retry  time.Duration
+	retry  time.Duration // zero: it did not say
 }
 
 func newEventReader(in io.Reader) *eventReader {
-	return &eventReader{in: bufio.NewReaderSize(in, 8<<10), max: maxMessage, retry: defaultRetry}
+	return &eventReader{in: bufio.NewReaderSize(in, 8<<10), max: maxMessage}
 }
 
 // next returns the next event that has data. An event that the stream's end cuts off
@@ -124,7 +125,9 @@ func (r *eventReader) readLine() error {
 		r.line = append(r.line, piece...)
 		if end >= 0 {
 			_, _ = r.in.Discard(end + 1)
-			r.line = bytes.TrimPrefix(r.line, []byte("\ufeff"))
+			if !r.began {
+				r.began, r.line = true, bytes.TrimPrefix(r.line, []byte("\ufeff"))
+			}
 			return nil
 		}
 		_, _ = r.in.Discard(len(piece))

@@ -1,6 +1,7 @@
 package stdio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,18 +19,18 @@ func eventHeaders() http.Header { return http.Header{"Accept": {typeEvents}} }
 // resume goes on with an answer whose stream ended early (transports, "Resumability
 // and Redelivery").
 func (b *Bridge) resume(c *call, up *session, events *eventReader) error {
-	last, wait := events.lastID, events.retry
-	for failures := 0; failures < maxResume; {
+	last, wish := events.lastID, cmp.Or(events.retry, defaultRetry)
+	for wait, failures := wish, 0; failures < maxResume; {
 		if !sleep(c.ctx, wait) {
 			return c.ctx.Err()
 		}
-		at, err := b.link.await(c.ctx)
+		url, err := b.link.server(c.ctx)
 		if err != nil {
 			return err
 		}
 		header := up.header(eventHeaders())
 		header["Last-Event-Id"] = []string{last}
-		o, err := b.do(c.ctx, http.MethodGet, at.url, header, nil, func(line []byte) error { return b.deliver(line, c) })
+		o, err := b.do(c.ctx, http.MethodGet, url, header, nil, func(line []byte) error { return b.deliver(line, c) })
 		if c.answered() {
 			return nil
 		}
@@ -37,13 +38,14 @@ func (b *Bridge) resume(c *call, up *session, events *eventReader) error {
 		if errors.As(err, &refused) && refused.status/100 == 4 {
 			return errNoAnswer // the answer is lost; a new session would not have it
 		}
-		failures++
-		if o.lastID != "" && o.lastID != last {
-			failures, last = 0, o.lastID
+		if o.stream == nil {
+			failures++
+			wait = max(min(2*wait, retryMost), wish)
+			continue
 		}
-		if o.stream != nil {
-			wait = o.stream.retry
-		}
+		// A server may let a client ask again and again, and still have nothing.
+		wish, last = cmp.Or(o.stream.retry, wish), cmp.Or(o.lastID, last)
+		wait, failures = wish, 0
 	}
 	return errNoAnswer
 }
@@ -59,12 +61,9 @@ func (b *Bridge) hear(up *session) {
 // hearAll keeps the stream open while the session lasts.
 func (b *Bridge) hearAll(up *session) {
 	var last string
-	pause := defaultRetry / 2
+	opened, wish, pause := false, defaultRetry, defaultRetry/2
 	for {
-		if b.link.awaitOnline(up.ctx) != nil {
-			return
-		}
-		at, err := b.link.await(up.ctx)
+		at, err := b.link.awaitOnline(up.ctx)
 		if err != nil {
 			return
 		}
@@ -80,7 +79,7 @@ func (b *Bridge) hearAll(up *session) {
 		switch {
 		case up.ctx.Err() != nil:
 			return
-		case gone(up, err):
+		case gone(up, err) && (opened || b.forgotten(up, at.url)):
 			b.client.forget(up)
 			b.reopen()
 			return
@@ -90,15 +89,26 @@ func (b *Bridge) hearAll(up *session) {
 		if o.lastID != "" {
 			last = o.lastID
 		}
-		pause = min(2*pause, retryMost)
+		if o.stream != nil {
+			opened, wish = true, cmp.Or(o.stream.retry, wish)
+		}
+		pause = max(min(2*pause, retryMost), wish)
 		if o.stream != nil && (heard || time.Since(began) > defaultRetry) {
-			pause = o.stream.retry
+			pause = wish
 		}
 		if !sleep(up.ctx, pause) {
 			return
 		}
 	}
 }
+
+// forgotten asks whether the server still knows the session: its 404 may also mean that
+// it has no stream.
+func (b *Bridge) forgotten(up *session, url string) bool {
+	return gone(up, b.tell(up.ctx, up, url, []byte(ownPing)))
+}
+
+const ownPing = `{"jsonrpc":"2.0","id":"mcpauth-tray-ping","method":"ping"}`
 
 // noStream says whether the server has no such stream: 405, or another answer that
 // asking again would not change.
@@ -211,8 +221,9 @@ func sameOrigin(base *url.URL, address string) (string, error) {
 func (o *oldTransport) take(b *Bridge, line []byte) error {
 	if m := classify(line); m.kind == response {
 		o.mu.Lock()
-		own := o.answer[string(m.id)]
-		delete(o.answer, string(m.id))
+		key := string(idKey(m.id))
+		own := o.answer[key]
+		delete(o.answer, key)
 		o.mu.Unlock()
 		if own != nil {
 			own <- line
@@ -226,7 +237,7 @@ func (o *oldTransport) take(b *Bridge, line []byte) error {
 func (b *Bridge) askOld(ctx context.Context, s *session, line []byte) ([]byte, error) {
 	got := make(chan []byte, 1)
 	s.old.mu.Lock()
-	s.old.answer[string(classify(line).id)] = got
+	s.old.answer[string(idKey(classify(line).id))] = got
 	s.old.mu.Unlock()
 	if _, err := b.post(ctx, s.old.endpoint, postHeaders(), line, nil, func(line []byte) error { return s.old.take(b, line) }); err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package stdio
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -54,7 +56,7 @@ func (t *toolCache) learn(answer []byte, fresh bool, log *slog.Logger) []byte {
 	if len(kept) == len(all) {
 		return answer
 	}
-	at := bytes.Index(answer, list) // the same bytes: found
+	at := cap(answer) - cap(list) // list is a piece of answer
 	var b bytes.Buffer
 	b.Write(answer[:at])
 	b.WriteByte('[')
@@ -70,29 +72,59 @@ func annotations(tool []byte) ([]mirrored, error) {
 	if !bytes.Contains(schema, []byte("x-mcp-header")) {
 		return nil, nil
 	}
-	var found []mirrored
-	taken := map[string]bool{}
-	var walk func(schema []byte, path []string) error
-	walk = func(schema []byte, path []string) (err error) {
-		members(member(schema, "properties"), func(name string, property []byte) {
-			if err != nil {
-				return
+	w := schemaWalk{taken: map[string]bool{}}
+	w.within(schema, nil, false)
+	return w.found, w.err
+}
+
+// schemaWalk looks for annotations.
+type schemaWalk struct {
+	found []mirrored
+	taken map[string]bool // headers, in lower case
+	err   error           // the first
+}
+
+// below are the members of a schema that hold schemas, and how: one or a list of them,
+// or an object of them by name.
+var below = map[string]bool{
+	"items": false, "prefixItems": false, "additionalItems": false, "contains": false, "unevaluatedItems": false,
+	"additionalProperties": false, "unevaluatedProperties": false, "propertyNames": false,
+	"oneOf": false, "anyOf": false, "allOf": false, "not": false, "if": false, "then": false, "else": false,
+	"properties": true, "patternProperties": true, "dependentSchemas": true, "$defs": true, "definitions": true,
+}
+
+// within looks at a schema. path leads to it, and is where an argument can be found only
+// if all of it is properties: reachable.
+func (w *schemaWalk) within(schema []byte, path []string, reachable bool) {
+	members(schema, func(key string, value []byte) {
+		byName, known := below[key]
+		switch {
+		case key == "x-mcp-header":
+			w.note(text(value), text(member(schema, "type")), path, reachable)
+		case !known:
+		case byName:
+			members(value, func(name string, property []byte) {
+				w.within(property, append(path[:len(path):len(path)], name), key == "properties" && (reachable || len(path) == 0))
+			})
+		default:
+			for _, part := range append(elements(value), value) {
+				w.within(part, append(path[:len(path):len(path)], key), false)
 			}
-			here := append(path[:len(path):len(path)], name)
-			if note := member(property, "x-mcp-header"); note != nil {
-				header := text(note)
-				if err = allowed(header, text(member(property, "type")), taken); err != nil {
-					err = fmt.Errorf("%s: %w", strings.Join(here, "."), err)
-					return
-				}
-				taken[strings.ToLower(header)] = true
-				found = append(found, mirrored{here, "Mcp-Param-" + header})
-			}
-			err = walk(property, here)
-		})
-		return err
+		}
+	})
+}
+
+func (w *schemaWalk) note(header, kind string, path []string, reachable bool) {
+	err := allowed(header, kind, w.taken)
+	if err == nil && !reachable {
+		err = errors.New("x-mcp-header is for properties of the arguments and of objects in them")
 	}
-	return found, walk(schema, nil)
+	if err != nil {
+		w.err = cmp.Or(w.err, fmt.Errorf("%s: %w", strings.Join(path, "."), err))
+		return
+	}
+	w.taken[strings.ToLower(header)] = true
+	w.found = append(w.found, mirrored{path, "Mcp-Param-" + header})
 }
 
 // allowed checks one annotation.
