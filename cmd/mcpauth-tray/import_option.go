@@ -186,7 +186,7 @@ func keepsReferences(o *option) bool {
 func (t *translation) hide(o *option, key, value string) error {
 	base := strings.TrimSuffix(key, "_file")
 	if m := variableRef.FindStringSubmatch(value); !t.literal && m != nil {
-		if m[0] != value || !variableName.MatchString(m[1]) {
+		if m[0] != value || !variableName().MatchString(m[1]) {
 			return errors.New("a variable is only a part of the secret; store the whole in a file and name that in " + key)
 		}
 		t.set(o, base+"_env", m[1])
