@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -43,8 +44,11 @@ but MCP is written to stdout; what goes wrong is said on stderr.`,
 	return c
 }
 
-// bridgeGC is how much a bridge's heap may grow between two collections, in percent.
-const bridgeGC = 40
+// Many bridges run at one time, and each does little: memory goes before time.
+const (
+	bridgeGC    = 40 // percent that the heap may grow between two collections
+	bridgeCores = 2  // that it uses at one time; more only make it wait for itself
+)
 
 func runBridge(c *cobra.Command, profile, level string) error {
 	apps, err := bridgedApps(c)
@@ -54,8 +58,8 @@ func runBridge(c *cobra.Command, profile, level string) error {
 	// A client that goes away shows as an error of the write, not as the end of us: the
 	// server is to be told.
 	signal.Ignore(syscall.SIGPIPE)
-	// Many of these run at one time and each holds little: memory before time.
 	debug.SetGCPercent(bridgeGC)
+	runtime.GOMAXPROCS(min(bridgeCores, runtime.GOMAXPROCS(0)))
 	ctx, stop := stdio.UntilOrphaned(c.Context())
 	defer stop()
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: logLevel(level), ReplaceAttr: redact}))
