@@ -179,8 +179,8 @@ func TestBridgeFollowsARestart(t *testing.T) {
 	bridgedEcho(t, s)
 	box.ForgetSessions() // the server was restarted
 	bridgedEcho(t, s)
-	a.edit(fmt.Sprintf(yaml, box.MCPURL(), freePort(t))) // another port
 	before := a.profile("box").URL
+	a.edit(fmt.Sprintf(yaml, box.MCPURL(), freePort(t))) // another port
 	a.eventually("the other port", func() bool { return a.profile("box").URL != before })
 	a.eventually("the bridge to follow", func() bool {
 		_, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
