@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -139,16 +140,19 @@ func bridgeLog(c *cobra.Command, level string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: logLevel(level), ReplaceAttr: redact}))
 }
 
-// bridgeGC is how much a bridge's heap may grow between two collections, in percent.
-const bridgeGC = 40
+// Many bridges run at one time, and each does little: memory goes before time.
+const (
+	bridgeGC    = 40 // percent that the heap may grow between two collections
+	bridgeCores = 2  // that it uses at one time; more only make it wait for itself
+)
 
 // carry runs a bridge on stdin and stdout until its client is gone.
 func carry(c *cobra.Command, o stdio.Options) error {
 	// A client that goes away shows as an error of the write, not as the end of us: the
 	// server is to be told.
 	signal.Ignore(syscall.SIGPIPE)
-	// Many of these run at one time and each holds little: memory before time.
 	debug.SetGCPercent(bridgeGC)
+	runtime.GOMAXPROCS(min(bridgeCores, runtime.GOMAXPROCS(0)))
 	ctx, stop := stdio.UntilOrphaned(c.Context())
 	defer stop()
 	o.Version, o.In, o.Out = buildInfo().Version, c.InOrStdin(), c.OutOrStdout()

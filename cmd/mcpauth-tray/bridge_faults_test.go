@@ -162,7 +162,7 @@ func TestBridgeFollowsTheProfile(t *testing.T) {
 		}
 	}
 	a.run("pause")
-	fails("box: paused. Resume.")
+	fails("box: paused. Resume from the tray menu, or run: mcpauth-tray resume.")
 	a.run("resume")
 	works("resumed")
 	a.edit(yaml("box", ", enabled: false"))
@@ -197,6 +197,8 @@ func TestBridgeToAnAppThatHangs(t *testing.T) {
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("met after %s", took)
 	}
+	c.send(`{"jsonrpc":"2.0","id":"listed","method":"tools/list"}`)
+	c.answer(`"listed"`)
 	resume()
 	line, err := c.out.ReadString('\n')
 	if err != nil || !strings.Contains(line, "tools/list_changed") {

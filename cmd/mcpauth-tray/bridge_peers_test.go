@@ -186,7 +186,8 @@ func lineBridge(t *testing.T, a *app, args ...string) *lineClient {
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.cmd.Process.Kill(); _ = c.cmd.Wait() })
+	late := time.AfterFunc(2*patience, func() { _ = c.cmd.Process.Kill() }) // what it should have said never comes
+	t.Cleanup(func() { late.Stop(); _ = c.cmd.Process.Kill(); _ = c.cmd.Wait() })
 	return c
 }
 

@@ -188,7 +188,7 @@ func newClientsSnippetCmd() *cobra.Command {
 		Long: `Prints the entry of a profile as a client wants it, for clients whose config this app
 does not write, and for configs that it cannot. These clients are known:
 
-` + wrap(clientIDs(func(*clientconfig.Client) bool { return true })),
+`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return errors.New("snippet needs a client and a profile")
@@ -205,6 +205,11 @@ does not write, and for configs that it cannot. These clients are known:
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "the name of the entry, instead of the profile's")
+	help := c.HelpFunc()
+	c.SetHelpFunc(func(c *cobra.Command, args []string) { // every command would wait for the list
+		c.Long += wrap(clientIDs(func(*clientconfig.Client) bool { return true }))
+		help(c, args)
+	})
 	return c
 }
 

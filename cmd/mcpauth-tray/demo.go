@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -237,10 +236,10 @@ func callTool(ctx context.Context, session *mcp.ClientSession, name string, args
 	return string(data), err
 }
 
-var titleTag = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
+var titleTag = lazily(`(?s)<title>(.*?)</title>`)
 
 func title(page string) string {
-	if m := titleTag.FindStringSubmatch(page); m != nil {
+	if m := titleTag().FindStringSubmatch(page); m != nil {
 		return html.UnescapeString(strings.TrimSpace(m[1]))
 	}
 	return ""

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -62,7 +61,7 @@ func commandWords(text string) ([]string, error) {
 	return fields, nil
 }
 
-var envAssignment = regexp.MustCompile(`^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$`)
+var envAssignment = lazily(`^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$`)
 
 // variables reads a file of NAME=value lines, as for docker and systemd.
 func variables(text string) (map[string]string, bool) {
@@ -72,7 +71,7 @@ func variables(text string) (map[string]string, bool) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		m := envAssignment.FindStringSubmatch(line)
+		m := envAssignment().FindStringSubmatch(line)
 		if m == nil {
 			return nil, false
 		}
@@ -86,7 +85,7 @@ func variables(text string) (map[string]string, bool) {
 	return all, true
 }
 
-var envComment = regexp.MustCompile(`\s#.*$`)
+var envComment = lazily(`\s#.*$`)
 
 func unquoted(s string) string {
 	if len(s) > 0 && (s[0] == '"' || s[0] == '\'') {
@@ -94,7 +93,7 @@ func unquoted(s string) string {
 			return s[1 : 1+end]
 		}
 	}
-	return strings.TrimSpace(envComment.ReplaceAllString(s, ""))
+	return strings.TrimSpace(envComment().ReplaceAllString(s, ""))
 }
 
 // translateVariables finds out whose variables they are, by those that only one system has.
@@ -156,13 +155,13 @@ type foundCommand struct {
 	at     int // index of the program
 }
 
-var programSuffixes = regexp.MustCompile(`(\.(exe|cmd|bat|[cm]?js|py))$|(@|==|:)[^/@]*$`)
+var programSuffixes = lazily(`(\.(exe|cmd|bat|[cm]?js|py))$|(@|==|:)[^/@]*$`)
 
 // commandIn finds the known program, behind launchers such as npx -y and docker run.
 func commandIn(fields []string) *foundCommand {
 	all := programs()
 	for i, word := range fields {
-		if envAssignment.MatchString(word) || strings.HasPrefix(word, "-") || isURL(word) && !strings.HasPrefix(word, "git+") {
+		if envAssignment().MatchString(word) || strings.HasPrefix(word, "-") || isURL(word) && !strings.HasPrefix(word, "git+") {
 			continue
 		}
 		parts := strings.FieldsFunc(word, func(r rune) bool { return r == '/' || r == '\\' })
@@ -174,7 +173,7 @@ func commandIn(fields []string) *foundCommand {
 		}
 		for _, part := range parts {
 			for _, s := range all {
-				if name := strings.TrimSuffix(programSuffixes.ReplaceAllString(part, ""), ".git"); slices.Contains(s.programs, name) {
+				if name := strings.TrimSuffix(programSuffixes().ReplaceAllString(part, ""), ".git"); slices.Contains(s.programs, name) {
 					return &foundCommand{s, i}
 				}
 			}
@@ -223,7 +222,7 @@ func knownPrograms() string {
 	return strings.Join(names, ", ")
 }
 
-var flagName = regexp.MustCompile(`^--?[A-Za-z][A-Za-z0-9-]{0,60}$`)
+var flagName = lazily(`^--?[A-Za-z][A-Za-z0-9-]{0,60}$`)
 
 // arguments applies the options of a command line.
 func (t *translation) arguments(args []string) {
@@ -240,7 +239,7 @@ func (t *translation) arguments(args []string) {
 		name, value, joined := strings.Cut(arg, "=")
 		o := t.system.find(name)
 		if o == nil {
-			if !flagName.MatchString(name) {
+			if !flagName().MatchString(name) {
 				name = "an option"
 			}
 			t.remark(name, true, "unknown: %s has no such option", t.system.name)

@@ -72,7 +72,7 @@ func remoteURL(t *translation, o *option, values []string) error {
 }
 
 func tokenVariable(t *translation, o *option, values []string) error {
-	if !variableName.MatchString(values[0]) {
+	if !variableName().MatchString(values[0]) {
 		return errors.New("it is not the name of a variable")
 	}
 	return t.hide(o, "sign_in.token_file", "${"+values[0]+"}")

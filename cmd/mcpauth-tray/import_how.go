@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 
 // The ways in which the value of an option becomes that of a key.
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = lazily(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // secretValue is an option whose value may not stand in profiles.yaml.
 func secretValue(t *translation, o *option, values []string) error {
@@ -175,7 +174,7 @@ func headerOf(separator string) how {
 }
 
 // secretHeader finds headers whose values are secrets, by their names.
-var secretHeader = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password|credential|session`)
+var secretHeader = lazily(`(?i)auth|cookie|key|token|secret|password|credential|session`)
 
 // header adds a header. A bearer token becomes the profile's own; values that look like
 // secrets go into files.
@@ -198,7 +197,7 @@ func (t *translation) addHeader(o *option, name, value string, secret bool) erro
 	switch {
 	case !t.literal && variableRef.MatchString(value):
 		return fmt.Errorf("its value is in a variable; store it in a file and name that in headers.set_file: {%s: …}", name)
-	case secret || secretHeader.MatchString(name):
+	case secret || secretHeader().MatchString(name):
 		t.put(o, "headers.set_file", name, "")
 		t.secrets = slices.DeleteFunc(t.secrets, func(h hidden) bool { return h.header == name })
 		t.secrets = append(t.secrets, hidden{"headers.set_file", name, value})

@@ -30,7 +30,7 @@ func (t *translation) launcher(words []string) {
 			t.published(value)
 		case takes:
 			t.assign(value, own)
-		case envAssignment.MatchString(word):
+		case envAssignment().MatchString(word):
 			t.assign(word, own)
 		}
 	}
@@ -42,7 +42,7 @@ func (t *translation) assign(word string, into map[string]string) {
 	name, value, ok := strings.Cut(strings.TrimPrefix(word, "export "), "=")
 	name = strings.TrimSpace(name)
 	switch _, known := t.env[name]; {
-	case !variableName.MatchString(name):
+	case !variableName().MatchString(name):
 	case ok:
 		into[name] = value
 	case !known:

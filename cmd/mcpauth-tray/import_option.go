@@ -204,7 +204,7 @@ func keepsReferences(o *option) bool {
 func (t *translation) hide(o *option, key, value string) error {
 	base := strings.TrimSuffix(key, "_file")
 	if m := variableRef.FindStringSubmatch(value); !t.literal && m != nil {
-		if m[0] == value && !variableName.MatchString(m[1]) {
+		if m[0] == value && !variableName().MatchString(m[1]) {
 			return errors.New("the client asks for it or reads it elsewhere; store it in a file and name that in " + key)
 		}
 		if m[0] != value {

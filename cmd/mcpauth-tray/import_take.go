@@ -119,7 +119,7 @@ func (t *translation) secretInQuery() string {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
-		if secretHeader.MatchString(name) {
+		if secretHeader().MatchString(name) {
 			return name
 		}
 	}

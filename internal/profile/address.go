@@ -3,7 +3,6 @@ package profile
 import (
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +65,7 @@ func absolute(s string) (*url.URL, string) {
 
 const badPort = "has a bad port (it must be from 1 to 65535)"
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
+var hostName = lazily(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
 func hostProblem(u *url.URL) string {
 	host := u.Hostname()
@@ -237,7 +236,7 @@ var localPath = text{
 	check: pathProblem,
 }
 
-var pathText = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,=:@/-]*$`)
+var pathText = lazily(`^/[A-Za-z0-9._~!$&'()*+,=:@/-]*$`)
 
 func pathProblem(s string) string {
 	switch {

@@ -3,7 +3,6 @@ package profile
 import (
 	"cmp"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,7 +141,7 @@ func either(words []string) string {
 // text is free text that matches a pattern and, if set, passes a check.
 type text struct {
 	like    string // what it is, after "must be"; empty: any text
-	pattern *regexp.Regexp
+	pattern *pattern
 	shape   string                // the pattern of the JSON Schema where check alone decides
 	check   func(s string) string // what is wrong beyond the pattern, "" for nothing
 	expand  func(w *walker, s string) (string, error)
@@ -190,7 +189,7 @@ func (k text) schema() schema {
 	return s
 }
 
-var variable = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+var variable = lazily(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 
 // str is the text of n; it complains when there is none or when it hopes for a variable.
 func str(w *walker, n *yaml.Node, wanted string) (string, bool) {
@@ -240,7 +239,7 @@ func (k list) schema() schema {
 // dict is a block whose keys are free: names to texts.
 type dict struct {
 	what    string                   // what a key is: header, parameter
-	pattern *regexp.Regexp           // of a key
+	pattern *pattern                 // of a key
 	refuse  func(name string) string // what is wrong with a key, "" for nothing
 	of      func(name string) kind
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -57,7 +56,7 @@ type source struct {
 	read int    // how much it had read when it gave up
 }
 
-var parserWords = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)$`)
+var parserWords = lazily(`^yaml: (?:line ([0-9]+): )?(.*)$`)
 
 // syntaxError puts the parser's err about data into words and place.
 func syntaxError(data []byte, err error) *Error {
@@ -171,7 +170,7 @@ func (s *source) star() int {
 	return bytes.LastIndexByte(s.data[:s.read], '*')
 }
 
-var opens = regexp.MustCompile(`(?:^|[\s:,\[{-])(["'])`)
+var opens = lazily(`(?:^|[\s:,\[{-])(["'])`)
 
 // quote is the quote that opens on the parser's line, or on the first, and does not
 // close there.

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"regexp"
 	"sync"
 	"time"
 )
@@ -135,7 +134,7 @@ func signIn() *object {
 		key{name: "use_id_token", kind: boolean{}, later: "leave it false", but: justFalse, doc: "Send the ID token instead of the access token."},
 		key{name: "trusted_issuers", kind: list{of: issuer},
 			doc: "Issuers that are accepted although they differ from where they were found."},
-		key{name: "session", kind: text{pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`), like: "a short name such as work"}, also: "account",
+		key{name: "session", kind: text{pattern: lazily(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`), like: "a short name such as work"}, also: "account",
 			doc: "A name for another account on the same server. Profiles with the same server and session share one sign-in."},
 	)
 	keys = append(keys, secret("token", bearer, "The fixed token of method: token.")...)

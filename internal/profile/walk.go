@@ -3,7 +3,6 @@ package profile
 import (
 	"fmt"
 	"iter"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -156,7 +155,7 @@ func (w *walker) pairs(n *yaml.Node, what string) iter.Seq2[*yaml.Node, *yaml.No
 	}
 }
 
-var harmless = regexp.MustCompile(`^[A-Za-z0-9_.:/@-]{1,40}$`)
+var harmless = lazily(`^[A-Za-z0-9_.:/@-]{1,40}$`)
 
 // named is what followed by the quoted name, or only what when the name may not be
 // shown: it is long, strange, or perhaps a secret in the wrong place.

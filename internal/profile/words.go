@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,17 +11,17 @@ import (
 // The smaller kinds of text, and what is wrong with one.
 
 var (
-	profileName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,23}$`)
-	envName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	keyringItem = regexp.MustCompile(`^[^/\s][^/]*/[^/]*[^/\s]$`)
-	paramName   = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
-	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$") // RFC 9110 section 5.6.2
+	profileName = lazily(`^[a-z][a-z0-9-]{0,23}$`)
+	envName     = lazily(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	keyringItem = lazily(`^[^/\s][^/]*/[^/]*[^/\s]$`)
+	paramName   = lazily(`^[A-Za-z0-9._~-]{1,64}$`)
+	headerName  = lazily("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$") // RFC 9110 section 5.6.2
 )
 
 // scope is one scope-token of RFC 6749 section 3.3.
 var scope = text{
 	like:    "a scope without spaces (one entry for each scope)",
-	pattern: regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`),
+	pattern: lazily(`^[\x21\x23-\x5b\x5d-\x7e]+$`),
 }
 
 // file is the path of a file: absolute, from the home folder with ~/, or from the
@@ -126,7 +125,7 @@ func notForwardable(name string) string {
 	return ""
 }
 
-var secretHeader = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password`)
+var secretHeader = lazily(`(?i)auth|cookie|key|token|secret|password`)
 
 // headerValue is a header's value; one that looks like a secret by its name is treated as such.
 func headerValue(name string) kind {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -17,7 +18,7 @@ var pageCSS string
 //go:embed page.html
 var pageHTML string
 
-var pages = template.Must(template.New("").Parse(pageHTML))
+var pages = sync.OnceValue(func() *template.Template { return template.Must(template.New("").Parse(pageHTML)) })
 
 type pageData struct {
 	CSS     template.CSS
@@ -98,7 +99,7 @@ func (s *Sandbox) page(w http.ResponseWriter, status int, name string, d pageDat
 		d.Title = "That did not work"
 	}
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, name, d); err != nil {
+	if err := pages().ExecuteTemplate(&b, name, d); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,22 +34,27 @@ type Bridge struct {
 	upstream      Upstream
 	wanted        func()
 	log           *slog.Logger
-	http          *http.Transport // follows no redirects
+	http          exchanger
 
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 	work   sync.WaitGroup // everything but the goroutine that reads stdin
+	ending sync.Mutex     // guards ended, after which nothing is added to work from outside it
+	ended  bool
 	calls  registry
 	slots  chan struct{} // requests under way upstream
 	link   link
 	client clientSession
 	tools  toolCache
 
-	order chan struct{} // closed when the line that later ones wait for is done; the reader's
+	reader  chan struct{} // gets the turn to read stdin
+	waiting atomic.Int32  // for it
+	order   chan struct{} // closed when the line that later ones wait for is done; the reader's
 }
 
 // Bounds of one bridge.
 const (
+	maxWaiting  = 16               // goroutines that are kept for the next lines
 	maxUnderWay = 128              // requests upstream at one time, streams of subscriptions aside
 	maxOpen     = 16 << 10         // requests that have no answer yet
 	drainTime   = 3 * time.Second  // for calls under way when stdin ends
@@ -61,13 +66,13 @@ const (
 func New(o Options) *Bridge {
 	b := &Bridge{
 		name: o.Name, version: o.Version, in: newLineReader(o.In), out: &lineWriter{out: o.Out},
-		upstream: o.Upstream, wanted: o.Wanted, log: o.Logger, slots: make(chan struct{}, maxUnderWay), order: make(chan struct{}),
+		upstream: o.Upstream, wanted: o.Wanted, log: o.Logger, slots: make(chan struct{}, maxUnderWay), reader: make(chan struct{}),
+		order: make(chan struct{}), http: newExchanger(),
 	}
 	close(b.order)
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.http = &http.Transport{DisableCompression: true, ExpectContinueTimeout: continueTime, MaxIdleConnsPerHost: maxUnderWay, IdleConnTimeout: idleTime}
 	b.calls.init()
 	b.link.init()
 	return b
@@ -84,7 +89,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer b.stop(nil)
 	b.work.Go(b.follow)
 	ended := make(chan error, 1)
-	go func() { ended <- b.readLines() }()
+	go b.readLines(ended)
 	var err error
 	select {
 	case err = <-ended:
@@ -97,16 +102,30 @@ func (b *Bridge) Run(ctx context.Context) error {
 	unknown := b.link.endpoint().State == Unknown
 	b.client.leave(b)
 	b.stop(nil)
-	b.http.CloseIdleConnections()
 	b.finish()
+	b.http.close()
 	if err == nil && unknown {
 		return ErrUnknownProfile
 	}
 	return err
 }
 
+// begin counts one more worker, unless Run waits for the last of them.
+func (b *Bridge) begin() bool {
+	b.ending.Lock()
+	defer b.ending.Unlock()
+	if b.ended {
+		return false
+	}
+	b.work.Add(1)
+	return true
+}
+
 // finish waits for all goroutines but those that are stuck in a write.
 func (b *Bridge) finish() {
+	b.ending.Lock()
+	b.ended = true
+	b.ending.Unlock()
 	done := make(chan struct{})
 	go func() {
 		b.work.Wait()
@@ -131,43 +150,86 @@ func (b *Bridge) drain() error {
 	return nil
 }
 
-func (b *Bridge) readLines() error {
+// readLines works on the lines of stdin. Of the goroutines that run it one reads at a
+// time, and passes that on before it works on what it got, so that a line is not handed
+// from one to the other. ended gets why there are no more lines.
+func (b *Bridge) readLines(ended chan<- error) {
 	for {
-		raw, err := b.in.next()
-		switch {
-		case b.ctx.Err() != nil, err == io.EOF:
-			return nil
-		case err == errTooLong:
-			b.write(failure{code: codeInvalidRequest, says: "the message is longer than 256 MiB"}.answer(b.name, nil))
-		case err != nil:
-			return err
+		work, err := b.nextLine()
+		if work == nil {
+			ended <- err
+			return
+		}
+		if !b.begin() {
+			return
+		}
+		select {
+		case b.reader <- struct{}{}:
 		default:
-			b.take(raw)
+			go b.readLines(ended)
+		}
+		work()
+		again := b.awaitReading()
+		b.work.Done()
+		if !again {
+			return
 		}
 	}
 }
 
-// take starts the work on one line. It never waits: an answer of the client may be what
-// the work on an earlier line waits for.
-func (b *Bridge) take(raw []byte) {
+// awaitReading waits for the turn to read, unless enough others do.
+func (b *Bridge) awaitReading() bool {
+	defer b.waiting.Add(-1)
+	if b.waiting.Add(1) > maxWaiting {
+		return false
+	}
+	select {
+	case <-b.reader:
+		return true
+	case <-b.ctx.Done():
+		return false
+	}
+}
+
+// nextLine returns the work on the next line that makes some; nil at the end.
+func (b *Bridge) nextLine() (work func(), err error) {
+	for {
+		raw, err := b.in.next()
+		switch {
+		case b.ctx.Err() != nil, err == io.EOF:
+			return nil, nil
+		case err == errTooLong:
+			b.write(failure{code: codeInvalidRequest, says: "the message is longer than 256 MiB"}.answer(b.name, nil))
+		case err != nil:
+			return nil, err
+		default:
+			if work := b.take(raw); work != nil {
+				return work, nil
+			}
+		}
+	}
+}
+
+// take begins with one line and returns the rest of the work on it, nil for none. It
+// never waits: an answer of the client may be what the work on an earlier line waits for.
+func (b *Bridge) take(raw []byte) (work func()) {
 	line, err := oneLine(raw)
 	if err != nil {
 		b.write(failure{code: codeParse, says: "the line is not JSON"}.answer(b.name, nil))
-		return
+		return nil
 	}
 	m := read(line)
 	switch {
 	case m.kind == invalid:
 		b.write(failure{code: codeInvalidRequest, says: "the line is not a JSON-RPC message"}.answer(b.name, m.id))
-		return
+		return nil
 	case m.method == methodCancelled && b.cancelled(m):
-		return
+		return nil
 	case m.kind == response && b.client.tooLate(m.id):
 		b.log.Debug("dropped: an answer to a session that is over")
-		return
+		return nil
 	case m.kind == notification && m.method == methodCancelled:
-		b.after(b.order, func() { b.passOn(m) })
-		return
+		return b.after(b.order, func() { b.passOn(m) })
 	}
 	b.client.noteEra(m)
 	before := b.order
@@ -181,35 +243,35 @@ func (b *Bridge) take(raw []byte) {
 			// Written here: a client that does not read is not read from either.
 			b.write(failure{code: codeInternal, says: "too many requests are open at one time", action: "Wait for answers", reason: "busy"}.answer(b.name, m.id))
 			done()
-			return
+			return nil
 		}
 		c := b.calls.add(b.ctx, m)
 		if m.kind == request && c.answered() {
 			b.log.Warn("dropped: a request with the id of one that is under way", "method", m.method)
+			c.stop()
 			done()
-			return
+			return nil
 		}
-		b.after(before, func() {
+		return b.after(before, func() {
 			defer done()
 			b.serve(c)
 		})
-		return
 	}
-	b.after(before, func() {
+	return b.after(before, func() {
 		defer done()
 		b.passOn(m)
 	})
 }
 
-// after does the work once earlier lines that it has to come after are done.
-func (b *Bridge) after(before <-chan struct{}, work func()) {
-	b.work.Go(func() {
+// after is work that has to come after that on earlier lines.
+func (b *Bridge) after(before <-chan struct{}, work func()) func() {
+	return func() {
 		select {
 		case <-before:
 			work()
 		case <-b.ctx.Done():
 		}
-	})
+	}
 }
 
 // write puts one message on stdout. An error there ends the bridge.
@@ -221,6 +283,7 @@ func (b *Bridge) write(line []byte) {
 
 // serve answers a request or a batch, here or by the server.
 func (b *Bridge) serve(c *call) {
+	defer c.stop()
 	at, err := b.placeOf(c)
 	if err != nil {
 		b.calls.drop(c)

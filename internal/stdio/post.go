@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"time"
 )
@@ -48,13 +47,14 @@ type outcome struct {
 // post sends a message and hands the messages of the answer to take, as they come.
 // An answer that says no is a *httpError.
 func (b *Bridge) post(ctx context.Context, to string, header http.Header, body []byte, wrote func(), take sink) (outcome, error) {
-	if wrote != nil {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { wrote() }})
-	}
-	return b.do(ctx, http.MethodPost, to, header, body, take)
+	return b.request(ctx, http.MethodPost, to, header, body, wrote, take)
 }
 
 func (b *Bridge) do(ctx context.Context, method, to string, header http.Header, body []byte, take sink) (outcome, error) {
+	return b.request(ctx, method, to, header, body, nil, take)
+}
+
+func (b *Bridge) request(ctx context.Context, method, to string, header http.Header, body []byte, wrote func(), take sink) (outcome, error) {
 	var content io.Reader
 	if body != nil {
 		content = bytes.NewReader(body)
@@ -67,7 +67,7 @@ func (b *Bridge) do(ctx context.Context, method, to string, header http.Header, 
 	if len(body) > largeBody {
 		header["Expect"] = []string{"100-continue"}
 	}
-	answer, err := b.http.RoundTrip(r)
+	answer, err := b.http.exchange(r, wrote)
 	if err != nil {
 		return outcome{}, &portError{err}
 	}

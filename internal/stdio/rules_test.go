@@ -615,8 +615,7 @@ func TestB17NothingIsInvented(t *testing.T) {
 }
 
 func TestB18NoTimeouts(t *testing.T) {
-	b := New(Options{In: strings.NewReader(""), Out: io.Discard})
-	if b.http.ResponseHeaderTimeout != 0 {
+	if newLibrary().ResponseHeaderTimeout != 0 {
 		t.Error("the client owns the timeouts")
 	}
 }

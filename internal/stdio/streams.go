@@ -174,7 +174,7 @@ func (b *Bridge) hearOld(s *session, old *oldTransport, at string, found chan<- 
 		return err
 	}
 	r.Header = eventHeaders()
-	answer, err := b.http.RoundTrip(r)
+	answer, err := b.http.exchange(r, nil)
 	if err != nil {
 		return err
 	}
