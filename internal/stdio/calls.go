@@ -140,7 +140,7 @@ func (r *registry) settleLocked(c *call) {
 
 // drop gives a call up: nothing will be written for it any more.
 func (r *registry) drop(c *call) {
-	c.stop()
+	defer c.stop() // last: what ends with the call must not answer it any more
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range c.ids() {
