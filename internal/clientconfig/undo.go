@@ -11,11 +11,7 @@ import (
 // that nobody else changed since becomes what it was, to the byte. Otherwise only our
 // entries become what they were. force writes although the client runs.
 func (e *Editor) PlanUndo(id string, force bool) ([]*Plan, error) {
-	c, err := writable(id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.loadState()
+	c, s, err := e.recall(id)
 	if err != nil {
 		return nil, err
 	}
