@@ -139,6 +139,7 @@ func (w *work) takeBack(c stepChange, before *record) Change {
 	case there && c.Was == nil:
 		done.Action, done.Err = Remove, w.remove(c.Name, known.Gap)
 	case there && c.Whole:
+		w.cover(c.Name, nil)
 		done.Action, done.Err = Update, w.replaceWith(c)
 	case there:
 		done.Action, done.Err = Update, w.pointBack(c)
