@@ -2,7 +2,11 @@
 
 package clientconfig
 
-import "os"
+import (
+	"errors"
+	"os"
+	"syscall"
+)
 
 // exchange puts the file from in the place of to. With swapped, from then has the old
 // content; a file system that cannot do that just loses it.
@@ -27,4 +31,9 @@ func create(from, to string) error {
 		return createByLink(from, to)
 	}
 	return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+}
+
+// unknownToFS reports that a file system does not have a kind of rename.
+func unknownToFS(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOTSUP)
 }
