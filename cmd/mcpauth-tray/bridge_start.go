@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,8 +35,7 @@ func newAppStart(c *cobra.Command) (*appStart, error) {
 	if err != nil {
 		return nil, err
 	}
-	on := slices.Contains([]string{"1", "true", "yes", "on"}, strings.ToLower(os.Getenv(envStartApp)))
-	if !asked && !on {
+	if !asked && !switchedOn(os.Getenv(envStartApp)) {
 		return s, nil
 	}
 	folders, err := bridgeFolders(c)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -58,26 +57,16 @@ func bridgedApps(c *cobra.Command) ([]engine, error) {
 
 // bareEnv is the environment, with what a client may have left out.
 func bareEnv(name string) string {
-	if value := os.Getenv(name); value != "" {
+	if value := environment(name); value != "" {
 		return value
 	}
 	switch name {
-	case "HOME":
-		return home()
 	case "LocalAppData":
 		return filepath.Join(home(), "AppData", "Local")
 	case "AppData":
 		return filepath.Join(home(), "AppData", "Roaming")
 	case "XDG_RUNTIME_DIR":
 		return filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
-	}
-	return ""
-}
-
-// home is the person's folder by the user database.
-func home() string {
-	if u, err := user.Current(); err == nil {
-		return u.HomeDir
 	}
 	return ""
 }

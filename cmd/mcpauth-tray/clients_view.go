@@ -20,9 +20,6 @@ type clientView struct {
 	changes []clientconfig.Change
 }
 
-// worse lists the states of an entry, the worst first.
-var worse = []status.ClientState{status.ClientUnreadable, status.ClientForeign, status.ClientOutdated, status.ClientMissing, status.ClientCurrent}
-
 // unopened is a client whose config nobody asks for.
 func (v *clientView) unopened(files []string) status.Client {
 	s := status.Client{ID: v.client.ID, Name: v.client.Name, State: status.ClientMissing, Profiles: []status.ClientEntry{}}
@@ -62,7 +59,7 @@ func (v *clientView) show(row clientconfig.Row) status.Client {
 	}
 	s.Waiting = v.k.waiting[v.client.ID]
 	s.State = status.ClientMissing
-	for _, state := range slices.Backward(worse) {
+	for _, state := range status.ClientStates { // the worst comes last
 		if _, counts := states[state]; counts {
 			s.State, s.Detail = state, states[state]
 		}

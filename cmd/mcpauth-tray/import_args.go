@@ -10,12 +10,7 @@ import (
 	"mvdan.cc/sh/v3/shell"
 )
 
-// systems are the programs whose configuration can be imported.
-func systems() []*system {
-	return append(programs(), ownURL())
-}
-
-// programs are those of them that are commands.
+// programs are the commands whose configuration can be imported; see also ownURL.
 func programs() []*system {
 	return []*system{thv(), authful(), oauthProxy(), mcpRemote(), supergateway(), mcpProxy()}
 }
@@ -136,7 +131,7 @@ func (t *translation) variables(whole bool) {
 		switch o := t.system.find(name); {
 		case o != nil && o.takes == noValue:
 			t.used[name] = true
-			if on := strings.ToLower(t.env[name]); slices.Contains([]string{"1", "true", "yes", "on"}, on) {
+			if switchedOn(t.env[name]) {
 				t.apply(o, nil)
 			}
 		case o != nil && t.env[name] != "":
@@ -147,6 +142,11 @@ func (t *translation) variables(whole bool) {
 		}
 	}
 	clear(t.by) // what the command line says replaces it
+}
+
+// switchedOn reports that a variable has one of the values that mean yes.
+func switchedOn(value string) bool {
+	return slices.Contains([]string{"1", "true", "yes", "on"}, strings.ToLower(value))
 }
 
 // foundCommand is a known program in a command line.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -56,7 +55,7 @@ func pathOf(address string) string {
 const whyLocal = "its address is on this computer; with --name it is imported all the same"
 
 func remoteURL(t *translation, o *option, values []string) error {
-	if ref := variableRef.FindString(values[0]); ref != "" {
+	if ref := variableRef().FindString(values[0]); ref != "" {
 		return fmt.Errorf("its URL has the variable %s in it, which is not known here", ref)
 	}
 	u, err := url.Parse(values[0])
@@ -80,10 +79,15 @@ func tokenVariable(t *translation, o *option, values []string) error {
 
 func entryTransport(t *translation, o *option, values []string) error {
 	if strings.EqualFold(values[0], "sse") {
-		t.bridge = true
-		t.remark(o.name, false, "its server speaks HTTP+SSE; clients get the bridge, which knows that")
+		t.overSSE(o)
 	}
 	return nil
+}
+
+// overSSE notes that the server speaks HTTP+SSE alone.
+func (t *translation) overSSE(o *option) {
+	t.bridge = true
+	t.remark(o.name, false, "its server speaks HTTP+SSE; clients get the bridge, which knows that")
 }
 
 // leftOut is an entry that cannot be imported.
@@ -215,19 +219,19 @@ func entryURL(entry map[string]any) string {
 }
 
 var (
-	namedReference = regexp.MustCompile(`\$?\{(env|file|input):([^}]*)\}`)
-	bareReference  = regexp.MustCompile(`(^|\s)\$([A-Za-z_][A-Za-z0-9_]*)$`)
+	namedReference = lazily(`\$?\{(env|file|input):([^}]*)\}`)
+	bareReference  = lazily(`(^|\s)\$([A-Za-z_][A-Za-z0-9_]*)$`)
 )
 
 // references spells the variables of all clients in one way: ${env:NAME}, {env:NAME} and
 // $NAME are ${NAME}. What else they put in, from files or by asking, is not known here.
 func references(s string) string {
-	s = namedReference.ReplaceAllStringFunc(s, func(ref string) string {
-		m := namedReference.FindStringSubmatch(ref)
+	s = namedReference().ReplaceAllStringFunc(s, func(ref string) string {
+		m := namedReference().FindStringSubmatch(ref)
 		if m[1] == "env" {
 			return "${" + m[2] + "}"
 		}
 		return "${" + m[1] + ":" + m[2] + "}"
 	})
-	return bareReference.ReplaceAllString(s, "${1}$${${2}}")
+	return bareReference().ReplaceAllString(s, "${1}$${${2}}")
 }

@@ -31,7 +31,7 @@ func bearerToken(t *translation, o *option, values []string) error {
 func filePath(t *translation, o *option, values []string) error {
 	key, _ := o.place()
 	file := values[0]
-	if m := variableRef.FindString(file); m != "" && !t.literal {
+	if m := variableRef().FindString(file); m != "" && !t.literal {
 		return fmt.Errorf("its value has the variable %s in it, which is not known here", m)
 	}
 	if !strings.HasPrefix(file, "~") {
@@ -106,7 +106,7 @@ func inSeconds(t *translation, o *option, values []string) error {
 	return nil
 }
 
-// remembered leaves a value to finish.
+// rememberedAs leaves a value to finish.
 func rememberedAs(name string) how {
 	return func(t *translation, o *option, values []string) error {
 		if name == "port" || name == "callback port" {
@@ -138,7 +138,7 @@ func profileName(t *translation, _ *option, values []string) error {
 
 // wantDebug is the wish for a more talkative log, which is no matter of one profile.
 func wantDebug(t *translation, o *option, values []string) error {
-	if len(values) == 1 && !slices.Contains([]string{"debug", "trace", "1", "true", "yes", "on", "DEBUG"}, values[0]) {
+	if len(values) == 1 && !switchedOn(values[0]) && !slices.Contains([]string{"debug", "trace"}, strings.ToLower(values[0])) {
 		return nil
 	}
 	t.debug = true
@@ -173,8 +173,8 @@ func headerOf(separator string) how {
 	}
 }
 
-// secretHeader finds headers whose values are secrets, by their names.
-var secretHeader = lazily(`(?i)auth|cookie|key|token|secret|password|credential|session`)
+// secretName finds headers and parameters whose values are secrets, by their names.
+var secretName = lazily(`(?i)auth|cookie|key|token|secret|password|credential|session`)
 
 // header adds a header. A bearer token becomes the profile's own; values that look like
 // secrets go into files.
@@ -195,9 +195,9 @@ func (t *translation) addHeader(o *option, name, value string, secret bool) erro
 		t.draft["sign_in.method"] = profile.MethodNone
 	}
 	switch {
-	case !t.literal && variableRef.MatchString(value):
+	case !t.literal && variableRef().MatchString(value):
 		return fmt.Errorf("its value is in a variable; store it in a file and name that in headers.set_file: {%s: …}", name)
-	case secret || secretHeader().MatchString(name):
+	case secret || secretName().MatchString(name):
 		t.put(o, "headers.set_file", name, "")
 		t.secrets = slices.DeleteFunc(t.secrets, func(h hidden) bool { return h.header == name })
 		t.secrets = append(t.secrets, hidden{"headers.set_file", name, value})

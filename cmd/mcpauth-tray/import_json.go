@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/tailscale/hujson"
@@ -43,11 +42,11 @@ func parseEntries(data []byte) (all []*translation, others []leftOut, err error)
 	return all, others, nil
 }
 
-var jsonPlace = regexp.MustCompile(`line \d+, column \d+`)
+var jsonPlace = lazily(`line \d+, column \d+`)
 
 // jsonProblem says where JSON is wrong, and not what is there.
 func jsonProblem(err error) string {
-	if place := jsonPlace.FindString(err.Error()); place != "" {
+	if place := jsonPlace().FindString(err.Error()); place != "" {
 		return "see " + place
 	}
 	return "it ends too early"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -69,11 +68,11 @@ func (t *translation) envFile(file string, literal bool) {
 	}
 }
 
-var publishedPort = regexp.MustCompile(`^(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+):[0-9]+(?:/tcp)?$`)
+var publishedPort = lazily(`^(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+):[0-9]+(?:/tcp)?$`)
 
 // published notes the port of this computer that leads to a container's.
 func (t *translation) published(value string) {
-	if m := publishedPort.FindStringSubmatch(value); m != nil {
+	if m := publishedPort().FindStringSubmatch(value); m != nil {
 		t.said["published"] = m[1]
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -165,7 +164,7 @@ func (t *translation) set(o *option, key string, value any) {
 	t.secrets = slices.DeleteFunc(t.secrets, func(h hidden) bool { return h.key == key && h.header == "" })
 }
 
-var variableRef = regexp.MustCompile(`\$\{([^}]*)\}`)
+var variableRef = lazily(`\$\{([^}]*)\}`)
 
 // fill puts in the variables that the configuration sets itself.
 func (t *translation) fill(o *option, values []string) ([]string, error) {
@@ -174,7 +173,7 @@ func (t *translation) fill(o *option, values []string) ([]string, error) {
 	}
 	filled, missing := make([]string, len(values)), ""
 	for i, v := range values {
-		filled[i] = variableRef.ReplaceAllStringFunc(v, func(ref string) string {
+		filled[i] = variableRef().ReplaceAllStringFunc(v, func(ref string) string {
 			name := ref[2 : len(ref)-1]
 			t.used[name] = true
 			value, ok := t.env[name]
@@ -182,7 +181,7 @@ func (t *translation) fill(o *option, values []string) ([]string, error) {
 				missing = ref
 				return ref
 			}
-			if other := variableRef.FindString(value); other != "" {
+			if other := variableRef().FindString(value); other != "" {
 				missing = other
 			}
 			return value
@@ -203,7 +202,7 @@ func keepsReferences(o *option) bool {
 // hide puts a secret into a file, or refers to the variable it is in.
 func (t *translation) hide(o *option, key, value string) error {
 	base := strings.TrimSuffix(key, "_file")
-	if m := variableRef.FindStringSubmatch(value); !t.literal && m != nil {
+	if m := variableRef().FindStringSubmatch(value); !t.literal && m != nil {
 		if m[0] == value && !variableName().MatchString(m[1]) {
 			return errors.New("the client asks for it or reads it elsewhere; store it in a file and name that in " + key)
 		}
@@ -271,7 +270,7 @@ func (t *translation) nameFiles(profile string) {
 		if h.header != "" {
 			what = "header-" + h.header
 		}
-		base := profile + "." + strings.Trim(notInNames.ReplaceAllString(strings.ToLower(what), "-"), "-")
+		base := profile + "." + strings.Trim(notInNames().ReplaceAllString(strings.ToLower(what), "-"), "-")
 		file := base
 		for i := 2; taken[file]; i++ {
 			file = fmt.Sprintf("%s-%d", base, i)
@@ -293,11 +292,11 @@ func (t *translation) file(h hidden) string {
 	return t.draft[h.key].(string)
 }
 
-var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+var notInNames = lazily(`[^a-z0-9]+`)
 
 // slug makes the name of a profile from any name; empty when nothing is left of it.
 func slug(s string) string {
-	s = strings.Trim(notInNames.ReplaceAllString(strings.ToLower(s), "-"), "-0123456789")
+	s = strings.Trim(notInNames().ReplaceAllString(strings.ToLower(s), "-"), "-0123456789")
 	return strings.TrimRight(s[:min(len(s), 24)], "-")
 }
 

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -105,8 +104,7 @@ func remoteTransport(t *translation, o *option, values []string) error {
 		t.remark(o.name, false, "%s", noTransport)
 		return nil
 	}
-	t.bridge = true
-	t.remark(o.name, false, "its server speaks HTTP+SSE; clients get the bridge, which knows that")
+	t.overSSE(o)
 	return nil
 }
 
@@ -129,13 +127,13 @@ func headerFile(t *translation, o *option, values []string) error {
 	return nil
 }
 
-var headerShape = regexp.MustCompile(`^([A-Za-z0-9_-]+):\s*(.*)$`)
+var headerShape = lazily(`^([A-Za-z0-9_-]+):\s*(.*)$`)
 
 // headerLines calls found for each header of a text; # begins a comment.
 func headerLines(text string, found func(name, value string)) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if m := headerShape.FindStringSubmatch(line); m != nil && line[0] != '#' {
+		if m := headerShape().FindStringSubmatch(line); m != nil && line[0] != '#' {
 			found(m[1], m[2])
 		}
 	}

@@ -51,6 +51,7 @@ func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
 			}
 		}
 	}
+	defer lookAgain(c)
 	err = s.all(c, ids, func(s *session, id string) error {
 		for _, task := range tasks[id] {
 			if err := s.carryOut(c, id, task, o.yes); err != nil {

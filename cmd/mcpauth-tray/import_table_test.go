@@ -12,6 +12,9 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
 
+// systems are all whose configuration can be imported.
+func systems() []*system { return append(programs(), ownURL()) }
+
 // TestMappingTable holds migrating.md and the tables equal.
 func TestMappingTable(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -119,14 +118,14 @@ func (t *translation) secretInQuery() string {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
-		if secretHeader().MatchString(name) {
+		if secretName().MatchString(name) {
 			return name
 		}
 	}
 	return ""
 }
 
-var queryValue = regexp.MustCompile(`([?&;][^=&;#]*=)([^&;#]*)`)
+var queryValue = lazily(`([?&;][^=&;#]*=)([^&;#]*)`)
 
 // shown is the draft as it may be seen: without the values in a query that has a secret.
 func (t *translation) shown() profile.Draft {
@@ -134,6 +133,6 @@ func (t *translation) shown() profile.Draft {
 		return t.draft
 	}
 	d := maps.Clone(t.draft)
-	d["target"] = queryValue.ReplaceAllString(t.target(), "${1}***")
+	d["target"] = queryValue().ReplaceAllString(t.target(), "${1}***")
 	return d
 }

@@ -56,11 +56,17 @@ func pathsIn(profiles, state string) (paths, error) {
 func environment(name string) string {
 	value := os.Getenv(name)
 	if value == "" && name == "HOME" {
-		if u, err := user.Current(); err == nil {
-			return u.HomeDir
-		}
+		return home()
 	}
 	return value
+}
+
+// home is the person's folder by the user database.
+func home() string {
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
 }
 
 // runningSocket is where the app listens. It may have had an XDG_RUNTIME_DIR that we

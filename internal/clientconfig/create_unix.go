@@ -26,8 +26,3 @@ func createByLink(from, to string) error {
 	}
 	return err
 }
-
-// unknownToFS reports that a file system does not have a kind of rename.
-func unknownToFS(err error) bool {
-	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOTSUP)
-}

@@ -144,15 +144,21 @@ func (e *Editor) List(entries []Entry) ([]Row, error) {
 
 // Look is List of one client.
 func (e *Editor) Look(id string, entries []Entry) ([]Row, error) {
-	c, err := writable(id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.loadState()
+	c, s, err := e.recall(id)
 	if err != nil {
 		return nil, err
 	}
 	return e.rows(c, s, entries), nil
+}
+
+// recall returns a client that can be written, and what we remember of all.
+func (e *Editor) recall(id string) (*Client, *state, error) {
+	c, err := writable(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := e.loadState()
+	return c, s, err
 }
 
 // Files are the config files of a client, and others with something of ours. It reads

@@ -1,32 +1,9 @@
 package clientconfig
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
+// swapNames has two files exchange their names.
+func swapNames(a, b string) error { return unix.RenamexNp(a, b, unix.RENAME_SWAP) }
 
-// exchange puts the file from in the place of to. With swapped, from then has the old
-// content; a file system that cannot do that just loses it.
-func exchange(from, to string) (swapped bool, err error) {
-	err = unix.RenamexNp(from, to, unix.RENAME_SWAP)
-	switch {
-	case err == nil:
-		return true, nil
-	case unknownToFS(err):
-		return false, os.Rename(from, to)
-	}
-	return false, &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-}
-
-// create gives a file a name that no file has.
-func create(from, to string) error {
-	err := unix.RenamexNp(from, to, unix.RENAME_EXCL)
-	switch {
-	case err == nil:
-		return nil
-	case unknownToFS(err):
-		return createByLink(from, to)
-	}
-	return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-}
+// freshName gives a file a name, unless there is a file of that name.
+func freshName(from, to string) error { return unix.RenamexNp(from, to, unix.RENAME_EXCL) }

@@ -17,11 +17,7 @@ type Server struct {
 
 // Servers reads the servers in the configs of a client, in the order of their names.
 func (e *Editor) Servers(id string) ([]Server, error) {
-	c, err := writable(id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.loadState()
+	c, s, err := e.recall(id)
 	if err != nil {
 		return nil, err
 	}

@@ -148,6 +148,10 @@ func TestASwapIsUndoneInAFileThatChanged(t *testing.T) {
 		t.Error("the old variables are still there")
 	}
 	l.write(file, strings.Replace(l.read(file), "other.example", "another.example", 1))
+	plans, err := l.editor.PlanUndo("cursor", false)
+	if err != nil || len(plans) != 1 || plans[0].Diff == "" || strings.Contains(plans[0].Diff, "canary") {
+		t.Fatalf("the preview is %+v, %v", plans, err)
+	}
 	if err := l.undo("cursor"); err != nil {
 		t.Fatal(err)
 	}

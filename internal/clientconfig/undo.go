@@ -11,11 +11,7 @@ import (
 // that nobody else changed since becomes what it was, to the byte. Otherwise only our
 // entries become what they were. force writes although the client runs.
 func (e *Editor) PlanUndo(id string, force bool) ([]*Plan, error) {
-	c, err := writable(id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.loadState()
+	c, s, err := e.recall(id)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +139,7 @@ func (w *work) takeBack(c stepChange, before *record) Change {
 	case there && c.Was == nil:
 		done.Action, done.Err = Remove, w.remove(c.Name, known.Gap)
 	case there && c.Whole:
+		w.cover(c.Name, nil)
 		done.Action, done.Err = Update, w.replaceWith(c)
 	case there:
 		done.Action, done.Err = Update, w.pointBack(c)

@@ -146,12 +146,3 @@ func TestNotifyDeadBus(t *testing.T) {
 		})
 	}
 }
-
-func TestSession(t *testing.T) {
-	for address, want := range map[string]bool{"unix:path=/x": true, "disabled:": false} {
-		t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
-		if got := Session(); got != want {
-			t.Errorf("%q: %v", address, got)
-		}
-	}
-}

@@ -12,7 +12,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -82,7 +81,7 @@ func New(o Options) *Accounts {
 		s.secret = inlineSecret
 	}
 	if s.log == nil {
-		s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.doors = newDoors(s.log)
 	s.ctx, s.cancel = context.WithCancel(context.Background())

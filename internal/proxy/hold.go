@@ -41,12 +41,11 @@ func (h *Handler) orWait(ctx context.Context, token oauth.Token, err error) (oau
 				action: "Try again in a moment"}
 		}
 		ended := e.Wait
-		if ended != nil {
+		switch {
+		case ended != nil:
 			waited = true
-		} else {
-			if e.Code != status.NotSignedIn || h.wantSignIn == nil || waited || !h.mayAppear(&w, e) {
-				return oauth.Token{}, ofToken(e)
-			}
+		case e.Code != status.NotSignedIn || h.wantSignIn == nil || waited || !h.mayAppear(&w, e):
+			return oauth.Token{}, ofToken(e)
 		}
 		if !pause(until, ended) {
 			return oauth.Token{}, ofToken(e)

@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -41,8 +40,6 @@ type grant struct {
 	at       time.Time
 	ended    bool
 }
-
-func (g *grant) scope() string { return strings.Join(g.scopes, " ") }
 
 type code struct {
 	*grant

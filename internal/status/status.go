@@ -129,6 +129,9 @@ const (
 	ClientUnreadable ClientState = "unreadable" // the file cannot be read or edited
 )
 
+// ClientStates lists every state of a client, calm ones first.
+var ClientStates = []ClientState{ClientCurrent, ClientMissing, ClientOutdated, ClientForeign, ClientUnreadable}
+
 // Report is what a served profile says of its own sign-in, whenever that changes.
 // Phase is one of Ready, SignInNeeded, SigningIn and Backoff.
 type Report struct {

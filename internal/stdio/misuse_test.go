@@ -1,12 +1,15 @@
 package stdio
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -168,4 +171,22 @@ func TestTooManyInFlight(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
+}
+
+// The reader is not among those that Run waits for: what it would have others do is not
+// begun once Run waits.
+func TestNothingBeginsBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Options{Name: "test", In: strings.NewReader(""), Out: io.Discard, Upstream: newApp(absent)})
+		b.ctx, b.stop = context.WithCancelCause(t.Context())
+		defer b.stop(nil)
+		c := b.calls.add(b.ctx, read([]byte(`{"jsonrpc":"2.0","id":1,"method":"m"}`)))
+		defer c.stop()
+		b.finish()
+		if !b.cancelled(read([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`))) {
+			t.Fatal("it goes on to a server that was left")
+		}
+		b.work.Wait() // of somebody who waits for the call there would be no end
+	})
 }

@@ -126,7 +126,11 @@ func (b *Bridge) cancelled(m message) bool {
 		b.calls.drop(c)
 		return true
 	}
-	b.work.Go(func() {
+	if !b.begin() { // the reader is not among those that Run waits for
+		return true
+	}
+	go func() {
+		defer b.work.Done()
 		select {
 		case <-c.sent:
 			b.report(m, b.sendSession(m))
@@ -135,7 +139,7 @@ func (b *Bridge) cancelled(m message) bool {
 		case <-c.done:
 		case <-b.ctx.Done():
 		}
-	})
+	}()
 	return true
 }
 

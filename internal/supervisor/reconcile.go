@@ -34,7 +34,7 @@ func (s *Supervisor) reconcile() {
 		keep[r.key] = true
 	}
 	for _, p := range s.config.Profiles {
-		s.serve(s.rows[p.Name], now, keep)
+		s.serve(s.rows[p.Name], now)
 	}
 	s.closeSockets(keep)
 	for _, r := range s.rows {
@@ -89,7 +89,7 @@ func socketKey(p profile.Profile) string {
 }
 
 // serve gives a wanted row its socket and its service.
-func (s *Supervisor) serve(r *row, now time.Time, keep map[string]bool) {
+func (s *Supervisor) serve(r *row, now time.Time) {
 	if r.key == "" || (r.fault != nil && !r.fresh && !r.retry.due(now)) {
 		return
 	}

@@ -7,7 +7,6 @@ package supervisor
 
 import (
 	"context"
-	"io"
 	"iter"
 	"log/slog"
 	"sync"
@@ -56,7 +55,7 @@ type Options struct {
 // New returns a Supervisor that serves nothing until Apply is called and Run runs.
 func New(o Options) *Supervisor {
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Supervisor{
 		effects: o.Effects,

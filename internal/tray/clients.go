@@ -51,9 +51,6 @@ func entryOf(c *status.Client, profile string) status.ClientEntry {
 	return e
 }
 
-// worse lists the states of an entry, the worst first.
-var worse = []status.ClientState{status.ClientUnreadable, status.ClientForeign, status.ClientOutdated, status.ClientMissing, status.ClientCurrent}
-
 // worstEntry is how a profile stands in a client that may have several config files, each
 // with a row of its own.
 func worstEntry(rows []status.Client, id, profile string) (c *status.Client, e status.ClientEntry) {
@@ -61,7 +58,7 @@ func worstEntry(rows []status.Client, id, profile string) (c *status.Client, e s
 		if rows[i].ID != id {
 			continue
 		}
-		if now := entryOf(&rows[i], profile); c == nil || slices.Index(worse, now.State) < slices.Index(worse, e.State) {
+		if now := entryOf(&rows[i], profile); c == nil || slices.Index(status.ClientStates, now.State) > slices.Index(status.ClientStates, e.State) {
 			c, e = &rows[i], now
 		}
 	}

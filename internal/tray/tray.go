@@ -9,7 +9,6 @@ package tray
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"time"
 
@@ -56,7 +55,7 @@ type Options struct {
 // The library below writes its complaints to the standard logger of package log.
 func Run(ctx context.Context, engine supervisor.Engine, d Desktop, o Options) error {
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Notice == nil {
 		o.Notice = func(string) {}
