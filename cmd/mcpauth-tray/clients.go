@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -46,19 +45,6 @@ func openEditor(p paths, log *slog.Logger) (*clientconfig.Editor, error) {
 		o.BridgeArgs = []string{"--" + flagStateDir, p.State}
 	}
 	return clientconfig.New(o)
-}
-
-// ownProgram is the path by which a client can start this program, also after the next
-// start of an AppImage, which is unpacked elsewhere each time.
-func ownProgram() (string, error) {
-	if image := os.Getenv("APPIMAGE"); image != "" {
-		return image, nil
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("cannot tell where this program is: %w", err)
-	}
-	return exe, nil
 }
 
 // usualState reports that a bridge finds the state directory without being told.
@@ -236,6 +222,9 @@ func (s *session) snippet(c *cobra.Command, client, profile, name string) error 
 	}
 	if where != "" {
 		fmt.Fprintln(c.ErrOrStderr(), printable(where))
+	}
+	if err := lastingProgram(); err != nil && strings.Contains(snippet.Text, "bridge") {
+		fmt.Fprintln(c.ErrOrStderr(), printable("note: "+err.Error()))
 	}
 	_, err = io.WriteString(c.OutOrStdout(), snippet.Text)
 	return err
