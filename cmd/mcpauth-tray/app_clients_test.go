@@ -275,6 +275,14 @@ func TestOnlyTheAppKeepsClients(t *testing.T) {
 	}
 }
 
+func TestProfilesWithTheSameToSayShareASentence(t *testing.T) {
+	t.Parallel()
+	said := also(also(also("", "a", ""), "b", "it is gone"), "c", "it is gone")
+	if said = also(said, "d", "something else"); said != "b, c: it is gone" {
+		t.Errorf("it says %q", said)
+	}
+}
+
 // TestACopyOfGoRunIsInNoClient runs the app from where go run puts it.
 func TestACopyOfGoRunIsInNoClient(t *testing.T) {
 	t.Parallel()

@@ -211,7 +211,10 @@ func (s *session) snippet(c *cobra.Command, client, profile, name string) error 
 	entry.Name = name
 	snippet, err := s.editor.Snippet(client, entry)
 	if err != nil {
-		return clientError(err)
+		if errors.Is(err, clientconfig.ErrUnknownClient) {
+			return usageError{error: err} // the help lists them
+		}
+		return err
 	}
 	where := snippet.Note
 	if snippet.File != "" {
@@ -259,7 +262,7 @@ func wrap(words []string) string {
 // clientError makes a command line of a client that is not known one of usage.
 func clientError(err error) error {
 	if errors.Is(err, clientconfig.ErrUnknownClient) {
-		return usageError{error: err}
+		return usageError{error: fmt.Errorf("%w; mcpauth-tray clients list shows which there are", err)}
 	}
 	return err
 }
