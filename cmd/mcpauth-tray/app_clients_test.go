@@ -274,3 +274,52 @@ func TestOnlyTheAppKeepsClients(t *testing.T) {
 		}
 	}
 }
+
+func TestProfilesWithTheSameToSayShareASentence(t *testing.T) {
+	t.Parallel()
+	said := also(also(also("", "a", ""), "b", "it is gone"), "c", "it is gone")
+	if said = also(said, "d", "something else"); said != "b, c: it is gone" {
+		t.Errorf("it says %q", said)
+	}
+}
+
+// TestACopyOfGoRunIsInNoClient runs the app from where go run puts it.
+func TestACopyOfGoRunIsInNoClient(t *testing.T) {
+	t.Parallel()
+	a := newClientsApp(t, `{version: 1, settings: {token_store: memory, clients: [claude-desktop, cursor]}, profiles: {
+  a: {target: "https://mcp.example.com/mcp", listen: "127.0.0.1:`+freePort(t)+`", sign_in: {method: none}}}}`)
+	lasting := a.exe
+	a.exe = named(t, filepath.Join(a.dir, "go-build1", "b001", "exe", "mcpauth-tray"))
+	const said = "which go run made and which does not last; install it first, with go install ./cmd/mcpauth-tray, and start that"
+	a.write(cursorFile, cursorWith())
+	a.start()
+	if n := strings.Count(a.log.String(), said); n != 1 {
+		t.Errorf("the app said %d times that it leaves clients alone:\n%s", n, a.log)
+	}
+	if s := a.status(); len(s.Clients) > 0 || s.Profile("a") == nil {
+		t.Errorf("status is %+v", s)
+	}
+	for _, args := range [][]string{{"clients", "write", "cursor"}, {"clients", "write"}, {"import", "--swap", "--yes"}} {
+		if out := a.fails(exitFailed, args...); !strings.Contains(out, said) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%q said %q", args, out)
+		}
+	}
+	a.run("clients", "list")
+	a.run("clients", "plan", "cursor")
+	if out := a.run("clients", "snippet", "claude-desktop", "a"); !strings.Contains(out, said) {
+		t.Errorf("a snippet that starts this copy came without a word:\n%s", out)
+	}
+	if got := a.read(cursorFile) + a.read(claudeFile); got != cursorWith() {
+		t.Errorf("the clients' configs are now %s", got)
+	}
+	inPlace := a.exe
+	a.exe = lasting
+	a.run("clients", "write", "cursor")
+	a.exe = inPlace
+	a.run("clients", "remove", "cursor")
+	a.run("clients", "undo", "cursor")
+	a.run("clients", "undo", "cursor")
+	if got := a.read(cursorFile); got != cursorWith() {
+		t.Errorf("after remove and undo Cursor's config is %s", got)
+	}
+}

@@ -45,6 +45,10 @@ func newApplication(o appOptions, log *slog.Logger, level *slog.LevelVar) (*appl
 	a := &application{options: o, log: log, world: w}
 	a.watcher = profile.NewWatcher(o.Profiles, profile.WatchOptions{Logger: log}, a.applied)
 	effects := w.effects(a.reload, func() { a.quit() })
+	if err := lastingProgram(); err != nil && o.keepClients {
+		a.notice("The configs of MCP clients are left alone: " + err.Error() + ".")
+		o.keepClients = false
+	}
 	if o.keepClients {
 		k, err := newKeeper(o.paths, log)
 		if err != nil {

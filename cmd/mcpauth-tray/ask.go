@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,7 +32,11 @@ func ask(c *cobra.Command, a supervisor.Action, done string) error {
 	if err != nil {
 		return err
 	}
-	if err := app.Do(c.Context(), a); err != nil {
+	err = app.Do(c.Context(), a)
+	if errors.Is(err, supervisor.ErrUnknownProfile) {
+		return fmt.Errorf("%w: %s", supervisor.ErrUnknownProfile, a.Profile)
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintln(c.OutOrStdout(), done)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -46,19 +45,6 @@ func openEditor(p paths, log *slog.Logger) (*clientconfig.Editor, error) {
 		o.BridgeArgs = []string{"--" + flagStateDir, p.State}
 	}
 	return clientconfig.New(o)
-}
-
-// ownProgram is the path by which a client can start this program, also after the next
-// start of an AppImage, which is unpacked elsewhere each time.
-func ownProgram() (string, error) {
-	if image := os.Getenv("APPIMAGE"); image != "" {
-		return image, nil
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("cannot tell where this program is: %w", err)
-	}
-	return exe, nil
 }
 
 // usualState reports that a bridge finds the state directory without being told.
@@ -225,7 +211,10 @@ func (s *session) snippet(c *cobra.Command, client, profile, name string) error 
 	entry.Name = name
 	snippet, err := s.editor.Snippet(client, entry)
 	if err != nil {
-		return clientError(err)
+		if errors.Is(err, clientconfig.ErrUnknownClient) {
+			return usageError{error: err} // the help lists them
+		}
+		return err
 	}
 	where := snippet.Note
 	if snippet.File != "" {
@@ -236,6 +225,9 @@ func (s *session) snippet(c *cobra.Command, client, profile, name string) error 
 	}
 	if where != "" {
 		fmt.Fprintln(c.ErrOrStderr(), printable(where))
+	}
+	if err := lastingProgram(); err != nil && strings.Contains(snippet.Text, "bridge") {
+		fmt.Fprintln(c.ErrOrStderr(), printable("note: "+err.Error()))
 	}
 	_, err = io.WriteString(c.OutOrStdout(), snippet.Text)
 	return err
@@ -270,7 +262,7 @@ func wrap(words []string) string {
 // clientError makes a command line of a client that is not known one of usage.
 func clientError(err error) error {
 	if errors.Is(err, clientconfig.ErrUnknownClient) {
-		return usageError{error: err}
+		return usageError{error: fmt.Errorf("%w; mcpauth-tray clients list shows which there are", err)}
 	}
 	return err
 }

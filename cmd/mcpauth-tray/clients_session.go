@@ -19,6 +19,8 @@ type session struct {
 	paths  paths
 	config *profile.Config
 	editor *clientconfig.Editor
+
+	portless []string // profiles that were said to have no port yet
 }
 
 func openSession(c *cobra.Command) (*session, error) {

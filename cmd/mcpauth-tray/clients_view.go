@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/clientconfig"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
@@ -46,11 +47,7 @@ func (v *clientView) show(row clientconfig.Row) status.Client {
 			lost = lost || e.State == clientconfig.Missing
 		}
 		if entry.Asked || e.Ours {
-			said := states[entry.State]
-			if said == "" && entry.Detail != "" {
-				said = w.Profile + ": " + entry.Detail
-			}
-			states[entry.State] = said
+			states[entry.State] = also(states[entry.State], w.Profile, entry.Detail)
 		}
 		s.Profiles = append(s.Profiles, entry)
 	}
@@ -66,6 +63,21 @@ func (v *clientView) show(row clientconfig.Row) status.Client {
 	}
 	v.explain(&s, row, lost, len(states) > 0)
 	return s
+}
+
+// also adds a profile to what is said of several: those with the same to say share a
+// sentence, and otherwise the first one stands for all.
+func also(said, profile, detail string) string {
+	same := ": " + detail
+	switch {
+	case detail == "":
+		return said
+	case said == "":
+		return profile + same
+	case strings.HasSuffix(said, same):
+		return strings.TrimSuffix(said, same) + ", " + profile + same
+	}
+	return said
 }
 
 // explain says of a whole file why it is not as it should be.

@@ -58,6 +58,9 @@ out those of profiles that are no more. On a terminal it shows the changes and a
 		ValidArgsFunction: completeClients,
 		Args:              cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := lastingProgram(); err != nil {
+				return err
+			}
 			defer lookAgain(c)
 			return eachClient(c, args, func(s *session, id string) error { return s.write(c, id, len(args) > 0, f) })
 		},
@@ -160,7 +163,8 @@ func (s *session) plan(c *cobra.Command, id string, named bool, f clientFlags) e
 		failed = errors.Join(failed, p.Err())
 	}
 	for _, e := range t.Set {
-		if strings.HasPrefix(e.URL, "http://127.0.0.1:0/") || e.URL == "http://127.0.0.1:0" {
+		if (strings.HasPrefix(e.URL, "http://127.0.0.1:0/") || e.URL == "http://127.0.0.1:0") && !slices.Contains(s.portless, e.Profile) {
+			s.portless = append(s.portless, e.Profile)
 			fmt.Fprintf(c.ErrOrStderr(), "profile %s has no port yet; clients write chooses one for it\n", e.Profile)
 		}
 	}
@@ -280,8 +284,8 @@ func written(c *cobra.Command, plans []*clientconfig.Plan) error {
 		case p.Err() == nil:
 			fmt.Fprintln(c.OutOrStdout(), line)
 		}
-		if p.Writes() && p.Client.Then != "" {
-			fmt.Fprintln(c.OutOrStdout(), "  now "+p.Client.Then)
+		if then := next(p); then != "" {
+			fmt.Fprintln(c.OutOrStdout(), "  "+then)
 		}
 		for _, note := range p.Notes {
 			fmt.Fprintln(c.ErrOrStderr(), printable("note: "+note))
@@ -289,6 +293,23 @@ func written(c *cobra.Command, plans []*clientconfig.Plan) error {
 		failed = errors.Join(failed, p.Err())
 	}
 	return failed
+}
+
+// next is what a person has to do for the client to notice a change. How clients let go
+// of an entry they use is not known of each.
+func next(p *clientconfig.Plan) string {
+	gives := func(c clientconfig.Change) bool {
+		return c.Action == clientconfig.Add || c.Action == clientconfig.Update || c.Action == clientconfig.Replace
+	}
+	switch {
+	case !p.Writes():
+		return ""
+	case !slices.ContainsFunc(p.Changes, gives):
+		return p.Client.Name + " may use it until it is started anew"
+	case p.Client.Then != "":
+		return "now " + p.Client.Then
+	}
+	return ""
 }
 
 // awaitQuit waits for a client to end that would overwrite what is written meanwhile.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -9,6 +12,9 @@ import (
 // its old content or its new one.
 func writeAtomic(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // 0600
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return fmt.Errorf("nothing can be written in %s: %w", filepath.Dir(name), path.Err)
+	}
 	if err != nil {
 		return err
 	}

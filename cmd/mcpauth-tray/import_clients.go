@@ -38,6 +38,11 @@ type foundOther struct {
 }
 
 func importClients(c *cobra.Command, o importOptions) error {
+	if o.swap {
+		if err := lastingProgram(); err != nil {
+			return err
+		}
+	}
 	found, err := surveyClients(c, o.clients, o.name)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func readSource(c *cobra.Command, args []string, from string) ([]*translation, [
 		return nil, nil, errors.New("the file cannot be read; check its permissions")
 	case err != nil:
 		if !strings.ContainsAny(strings.TrimSpace(args[0]), " \n=") {
-			return nil, nil, errors.New("there is no such file, and it is no command line either")
+			return nil, nil, errors.New("there is no such file, and it is no command line either; see mcpauth-tray import --help")
 		}
 		return parseSource(args[0], from)
 	case !info.Mode().IsRegular():

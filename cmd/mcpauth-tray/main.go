@@ -109,7 +109,10 @@ func report(stderr io.Writer, err error) int {
 		return exitDone
 	}
 	var complaints profile.Errors
-	if errors.As(err, &complaints) {
+	if errors.As(err, &complaints) && len(complaints) == 1 && complaints[0].Err != nil {
+		return reportFile(stderr, complaints[0])
+	}
+	if len(complaints) > 0 {
 		writeComplaints(stderr, complaints)
 		err = fmt.Errorf("%w: %s", errInvalidFile, count(len(complaints), "problem"))
 	}
@@ -135,6 +138,13 @@ func report(stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "hint:", printable(hint))
 	}
 	return code
+}
+
+// reportFile is a profiles file that is missing, or cannot be read.
+func reportFile(stderr io.Writer, e *profile.Error) int {
+	fmt.Fprintln(stderr, "error:", printable(e.File+": "+e.Message))
+	fmt.Fprintln(stderr, "hint:", printable(e.Hint))
+	return exitInvalidFile
 }
 
 // described is what an error of another room says of itself.

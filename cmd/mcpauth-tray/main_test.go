@@ -81,6 +81,7 @@ func TestReport(t *testing.T) {
 		{supervisor.ErrInvalidConfig, 3, "error: profiles.yaml is invalid\nhint: "},
 		{profile.Errors{{File: "p.yaml", Line: 3, Column: 5, Message: "bad"}, {File: "p.yaml", Message: "gone", Hint: "look"}}, 3,
 			"p.yaml:3:5: bad\np.yaml: gone; look\nerror: the profiles file is invalid: 2 problems\nhint: "},
+		{profile.Errors{{File: "p.yaml", Message: "gone", Hint: "look", Err: os.ErrNotExist}}, 3, "error: p.yaml: gone\nhint: look\n"},
 		{fmt.Errorf("%w: github", errSignInNeeded), 4, "error: sign-in needed: github\nhint: "},
 		{control.ErrNotRunning, 5, "error: mcpauth-tray is not running\nhint: start it with mcpauth-tray\n"},
 		{supervisor.ErrStopped, 5, "error: the app is shutting down\nhint: "},

@@ -94,7 +94,7 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 			w.cover(c.Name, nil)
 		}
 		w.setBack(c, last.Record)
-		p.Changes = append(p.Changes, Change{Profile: c.Profile, Name: c.Name, Action: undone(c, doc)})
+		p.Changes = append(p.Changes, Change{Profile: c.Profile, Name: c.Name, Action: undone(c, w.doc, doc)})
 	}
 	w.text, w.doc = text, doc
 	w.rec.Created, w.rec.Made, w.rec.Folders = last.Record.Created, last.Record.Made, last.Record.Folders
@@ -102,10 +102,13 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 	return p, nil
 }
 
-// undone is what undoing does to an entry, given the config as it becomes.
-func undone(c stepChange, becomes document) Action {
+// undone is what undoing does to an entry, given the config as it is and as it becomes.
+func undone(c stepChange, is, becomes document) Action {
 	if _, there := becomes.servers()[c.Name]; !there {
 		return Remove
+	}
+	if _, there := is.servers()[c.Name]; !there {
+		return Add
 	}
 	return Update
 }
