@@ -49,13 +49,24 @@ func openEditor(p paths, log *slog.Logger) (*clientconfig.Editor, error) {
 
 // usualState reports that a bridge finds the state directory without being told.
 func usualState(p paths) bool {
-	usual, err := desktop.Locate(func(name string) string {
-		if name == desktop.EnvStateDir {
+	usual, err := locateWithout(desktop.EnvStateDir, "")
+	return err == nil && usual.State == p.State
+}
+
+// usualProfiles reports that a command finds profiles.yaml without being told.
+func usualProfiles(p paths) bool {
+	usual, err := locateWithout(desktop.EnvProfiles, p.State)
+	return err == nil && usual.Profiles == p.Profiles
+}
+
+// locateWithout is where files would be if that variable were not set.
+func locateWithout(variable, state string) (desktop.Folders, error) {
+	return desktop.Locate(func(name string) string {
+		if name == variable {
 			return ""
 		}
 		return environment(name)
-	}, "", "")
-	return err == nil && usual.State == p.State
+	}, "", state)
 }
 
 // listedClient is one client of clients list --json.

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 )
 
-// writeAtomic replaces a file whole, readable by its owner alone: at any moment it has
-// its old content or its new one.
-func writeAtomic(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // 0600
+// writeAtomic replaces a file whole, readable by its owner alone.
+func writeAtomic(name string, data []byte) error { return replaceFile(name, data, 0o600) }
+
+// replaceFile replaces a file whole: at any moment it has its old content or its new one.
+func replaceFile(name string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return fmt.Errorf("nothing can be written in %s: %w", filepath.Dir(name), path.Err)
 	}
@@ -20,6 +22,9 @@ func writeAtomic(name string, data []byte) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -44,14 +44,3 @@ func editCommand(p paths, e tray.ClientEdit) []string {
 	}
 	return args
 }
-
-// usualProfiles reports that a command finds profiles.yaml without being told.
-func usualProfiles(p paths) bool {
-	usual, err := desktop.Locate(func(name string) string {
-		if name == desktop.EnvProfiles {
-			return ""
-		}
-		return environment(name)
-	}, "", p.State)
-	return err == nil && usual.Profiles == p.Profiles
-}
