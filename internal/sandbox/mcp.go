@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -16,10 +17,11 @@ type mcpServer struct {
 	mu    sync.Mutex
 	calls context.Context // calls under way end with it
 	end   context.CancelFunc
+	ended map[mcp.Session]bool // sessions being closed: a call that still arrives ends too
 }
 
 func newMCPServer(s *Sandbox) *mcpServer {
-	m := &mcpServer{server: mcp.NewServer(
+	m := &mcpServer{ended: map[mcp.Session]bool{}, server: mcp.NewServer(
 		&mcp.Implementation{Name: "sandbox", Title: "Sandbox MCP server", Version: "1"},
 		&mcp.ServerOptions{Instructions: "A server to try things with.", Logger: s.opts.Logger},
 	)}
@@ -43,6 +45,9 @@ func (m *mcpServer) ending(next mcp.MethodHandler) mcp.MethodHandler {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		m.mu.Lock()
+		if m.ended[r.GetSession()] {
+			cancel()
+		}
 		stop := context.AfterFunc(m.calls, cancel)
 		m.mu.Unlock()
 		defer stop()
@@ -53,11 +58,18 @@ func (m *mcpServer) ending(next mcp.MethodHandler) mcp.MethodHandler {
 // close ends the sessions; a request that names one gets 404 from then on.
 func (m *mcpServer) close() {
 	m.mu.Lock()
+	sessions := slices.Collect(m.server.Sessions())
+	for _, session := range sessions {
+		m.ended[session] = true
+	}
 	m.end()
 	m.calls, m.end = context.WithCancel(context.Background())
 	m.mu.Unlock()
-	for session := range m.server.Sessions() {
+	for _, session := range sessions {
 		_ = session.Close()
+		m.mu.Lock()
+		delete(m.ended, session)
+		m.mu.Unlock()
 	}
 }
 

@@ -110,7 +110,7 @@ type Sandbox struct {
 // Start runs a Sandbox until Close or the end of ctx.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	s := &Sandbox{opts: o.withDefaults()}
-	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.faults.Store(&Faults{})
 	s.store.init(s)
 	if err := s.listen(); err != nil {
@@ -230,7 +230,6 @@ func (s *Sandbox) Close() error {
 }
 
 func (s *Sandbox) shut() error {
-	s.cancel()
 	for _, t := range s.sites() {
 		if t.server != nil {
 			_ = t.server.Close()
@@ -238,6 +237,7 @@ func (s *Sandbox) shut() error {
 			_ = t.listener.Close()
 		}
 	}
+	s.cancel() // only now: a client sees its connection end, no answer to a cancelled call
 	s.served.Wait()
 	if s.mcp != nil {
 		s.mcp.close()
