@@ -35,4 +35,11 @@ if [ "${1:-}" = --no-install ]; then shift; else install_packages; install_npm; 
 
 go vet ./...
 build/cross.sh
-go test -race -timeout 20m "$@" ./...
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+if ! go test -race -timeout 12m "$@" ./... 2>&1 | tee "$output"; then
+  printf '\nWhat failed:\n'
+  grep -E -A 3 '^ *--- FAIL|^panic: |^WARNING: DATA RACE|\[(build|setup) failed\]$' "$output" | cut -c 1-300 || true
+  exit 1
+fi
