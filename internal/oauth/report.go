@@ -73,7 +73,7 @@ func (g *grant) ready(now time.Time) status.Report {
 	switch {
 	case g.trouble.err != nil:
 		e := g.trouble.err
-		r.Failed, r.RetryAfter = true, e.RetryAfter
+		r.Failed, r.RetryAfter, r.RenewAt = true, e.RetryAfter, g.rec.Expires
 		r.Code, r.Detail, r.Action = e.Code, "renewing failed: "+sentence(e), e.Action
 	case g.unsaved != nil:
 		e := storeTrouble(g.unsaved)
