@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -31,7 +30,7 @@ const (
 func Transport(p profile.Profile) (*http.Transport, error) {
 	roots, err := p.TLS.Roots()
 	if err != nil {
-		return nil, fmt.Errorf("proxy: %w", err)
+		return nil, err
 	}
 	via, err := proxyFunc(p.Proxy)
 	if err != nil {
