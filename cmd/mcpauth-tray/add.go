@@ -198,7 +198,7 @@ func writeProfiles(c *cobra.Command, f *profilesFile, shown []profile.Draft, wri
 			_, text, _ = strings.Cut(text, "\n")
 		}
 		whole.WriteString(text)
-		writeComplaints(c.ErrOrStderr(), in.Warnings)
+		writeWarnings(c.ErrOrStderr(), in.Warnings)
 	}
 	if write && len(f.added) > 0 {
 		if err := f.save(); err != nil {

@@ -240,3 +240,27 @@ func TestOneAppForAStateDirectory(t *testing.T) {
 		}
 	}
 }
+
+// A terminal that is closed says so once or twice: from the shell and from the system.
+func TestAClosedTerminalLosesNoSignIn(t *testing.T) {
+	t.Parallel()
+	box, gate := newBox(t, sandbox.Options{}), make(chan struct{})
+	a, person := signedInTo(t, box, sandbox.Answer{Hold: gate})
+	got(t, box, sandbox.KindToken, "the renewal", isRenewal)
+	address := a.profile("one").URL
+	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	a.closesPorts(address)
+	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	box.Set(func(f *sandbox.Faults) { f.TokenTTL = 0 })
+	close(gate)
+	a.ends()
+	a.cmd = nil
+
+	a.start()
+	echoes(t, a.waitPhase("one", status.Ready).URL)
+	person.opened(1)
+}

@@ -65,6 +65,9 @@ func newApplication(o appOptions, log *slog.Logger, level *slog.LevelVar) (*appl
 func (a *application) run(ctx context.Context) error {
 	ctx, a.quit = context.WithCancel(ctx)
 	defer a.quit()
+	if a.options.readyFile != "" {
+		_ = os.Remove(a.options.readyFile) // an earlier start's says nothing of this one
+	}
 	if err := a.writeStarter(); err != nil {
 		return err
 	}

@@ -113,6 +113,15 @@ func writeComplaints(w io.Writer, complaints profile.Errors) {
 	}
 }
 
+// writeWarnings does the same with what is unwise, and is no error.
+func writeWarnings(w io.Writer, complaints profile.Errors) {
+	for _, c := range complaints {
+		warning := *c
+		warning.Message = "warning: " + c.Message
+		writeComplaints(w, profile.Errors{&warning})
+	}
+}
+
 // printable keeps what came from elsewhere from steering the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -180,6 +180,15 @@ func (s *socket) Close() {
 }
 
 func (s *socket) Serve(p profile.Profile, h supervisor.Hooks) (supervisor.Service, error) {
+	own, err := s.serve(p, h)
+	if err != nil {
+		s.sayWhyNot(p, err)
+		return nil, err
+	}
+	return own, nil
+}
+
+func (s *socket) serve(p profile.Profile, h supervisor.Hooks) (*service, error) {
 	headers, err := readHeaders(p)
 	if err != nil {
 		return nil, &supervisor.Fault{Code: status.ProfileError, Detail: err.Error(), Err: err, Action: "Correct headers.set_file in profiles.yaml"}

@@ -85,11 +85,14 @@ func main() {
 }
 
 // execute runs one command line. The first interrupt ends the commands' context, the
-// second the process.
+// second the process. A terminal that is closed is not impatient: it may say so twice.
 func execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP)
+		stop()
+	})
 	root, started := newRootCmd()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -101,6 +104,15 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	code := report(stderr, err)
 	holdWindow(ctx, command)
 	return code
+}
+
+// endings are the signals that ask for an end. nohup has a closed terminal be none.
+func endings() []os.Signal {
+	ask := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ask = append(ask, syscall.SIGHUP)
+	}
+	return ask
 }
 
 // report writes err for a person and returns its exit code.

@@ -97,6 +97,6 @@ func raiseOther(_ context.Context, o appOptions, err error) error {
 	if o.noTray || err != errOtherInstance {
 		return err
 	}
-	fmt.Fprintln(o.stderr, "mcpauth-tray is running already; its icon is in the tray.")
+	fmt.Fprintln(o.stderr, "mcpauth-tray is running already; see its icon in the tray, or mcpauth-tray status.")
 	return nil
 }

@@ -38,7 +38,7 @@ func readSecret(ctx context.Context, store *tokenstore.Store, s profile.Secret) 
 func readSecretFile(name string) (string, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return "", fmt.Errorf("cannot read the secret: %w; create the file or correct the path in profiles.yaml", err)
+		return "", fmt.Errorf("cannot read the secret: %w; create the file or correct its path", err)
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is not a regular file; name the file that holds the secret", name)
@@ -62,7 +62,7 @@ func readSecretFile(name string) (string, error) {
 	return secret, nil
 }
 
-// passphrase opens token_store: file.
+// passphrase opens token_store: file. It is empty where the environment names none.
 func passphrase() (string, error) {
 	if v := os.Getenv("MCPAUTH_PASSPHRASE"); v != "" {
 		return v, nil
@@ -70,7 +70,7 @@ func passphrase() (string, error) {
 	if name := os.Getenv("MCPAUTH_PASSPHRASE_FILE"); name != "" {
 		return readSecretFile(name)
 	}
-	return "", errors.New("token_store: file needs a passphrase; set MCPAUTH_PASSPHRASE or MCPAUTH_PASSPHRASE_FILE")
+	return "", nil
 }
 
 // sealed lets oauth keep its records in the token store, and turns the store's

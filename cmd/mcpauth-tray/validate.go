@@ -66,7 +66,7 @@ func validate(c *cobra.Command, file string, asJSON bool) error {
 	if !v.Valid {
 		return err
 	}
-	writeComplaints(c.ErrOrStderr(), config.Warnings)
+	writeWarnings(c.ErrOrStderr(), config.Warnings)
 	fmt.Fprintf(c.OutOrStdout(), "%s is valid: %s\n", file, count(v.Profiles, "profile"))
 	return nil
 }

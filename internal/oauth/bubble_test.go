@@ -317,7 +317,7 @@ func TestProviderDownWhileTokenLives(t *testing.T) {
 			t.Errorf("%d tries in 4 minutes", n)
 		}
 		r := b.account.Check(context.Background())
-		if r.Phase != status.Ready || !r.Failed || r.Code != status.IDPUnavailable {
+		if r.Phase != status.Ready || !r.Failed || r.Code != status.IDPUnavailable || !r.RenewAt.Equal(*r.Account.ExpiresAt) {
 			t.Errorf("%+v", r)
 		}
 		b.provide(b.issue(3600))

@@ -73,7 +73,7 @@ func (g *grant) ready(now time.Time) status.Report {
 	switch {
 	case g.trouble.err != nil:
 		e := g.trouble.err
-		r.Failed, r.RetryAfter = true, e.RetryAfter
+		r.Failed, r.RetryAfter, r.RenewAt = true, e.RetryAfter, g.rec.Expires
 		r.Code, r.Detail, r.Action = e.Code, "renewing failed: "+sentence(e), e.Action
 	case g.unsaved != nil:
 		e := storeTrouble(g.unsaved)
@@ -83,7 +83,7 @@ func (g *grant) ready(now time.Time) status.Report {
 		r.Code, r.Detail, r.Action = g.lost.Code, lastFailed+": "+sentence(g.lost), g.lost.Action
 	case len(g.wanted) > 0 && !covers(g.rec.Scopes, g.wanted):
 		r.Detail = "the server asks for more rights: " + clean(strings.Join(g.wanted, " "), 160)
-		r.Action = "To grant them, sign in again"
+		r.Action = "Sign in again to grant the rights the server asks for"
 	}
 	return r
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"net/http/httptrace"
 	"net/netip"
 	"net/url"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -38,9 +36,9 @@ type web struct {
 
 // newWeb is p's way out, behind the fence, by p's CA file and proxy.
 func newWeb(p profile.Profile) (*web, error) {
-	roots, err := rootsWith(p.TLS.CAFile)
+	roots, err := p.TLS.Roots()
 	if err != nil {
-		return nil, err
+		return nil, profileError(clean(err.Error(), 200), "Correct tls.ca_file of the profile")
 	}
 	via, err := proxyFor(p.Proxy)
 	if err != nil {
@@ -58,24 +56,6 @@ func newWeb(p profile.Profile) (*web, error) {
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
 	}}, nil
-}
-
-func rootsWith(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, profileError("tls.ca_file cannot be read: "+clean(err.Error(), 200), "Correct tls.ca_file of the profile")
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, profileError("tls.ca_file holds no certificate", "Name a PEM file there")
-	}
-	return roots, nil
 }
 
 // dialler connects to hosts the operator typed, and to proxies, wherever they are; to

@@ -83,12 +83,16 @@ func unreadable(err error) reading {
 		return reading{wrong: &Error{Message: "there is no such file", Err: err,
 			Hint: "start mcpauth-tray once to have one written, or name another with --profiles"}}
 	}
-	cause := err
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		cause = path.Err
-	}
-	return reading{wrong: &Error{Message: fmt.Sprintf("the file cannot be read: %v", cause), Err: err,
+	return reading{wrong: &Error{Message: fmt.Sprintf("the file cannot be read: %v", causeOf(err)), Err: err,
 		Hint: "check its permissions and those of the folders above it"}}
+}
+
+// causeOf is err without the file's name.
+func causeOf(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // folders that decide which file a path leads to: the one of the path and the one of

@@ -141,7 +141,7 @@ func fill(v reflect.Value, preset any) {
 func (o *object) decode(w *walker, n *yaml.Node, v reflect.Value, f *found) bool {
 	v.Set(o.blank)
 	if !isNull(n) && n.Kind != yaml.MappingNode {
-		w.mustBe(n, "a block of keys")
+		w.mustBe(n, aBlock)
 		return false
 	}
 	f.inner = make(map[string]*found, len(n.Content)/2)

@@ -73,6 +73,9 @@ func syntaxError(data []byte, err error) *Error {
 	if tab, ok := s.tab(offset); ok {
 		offset = tab
 		m = mistake{message: "a tab cannot indent", hint: "use spaces"}
+	} else if colon, ok := s.glued(offset); ok && strings.Contains(m.message, `":"`) {
+		offset = colon
+		m = mistake{message: `there is no space after this ":"`, hint: "write key: value"}
 	}
 	return at(data, max(0, min(offset, len(data))), m.message, m.hint)
 }
@@ -222,11 +225,34 @@ func (s *source) word() int {
 
 // tab finds the tab in the indentation of the line at offset, or of the one above.
 func (s *source) tab(offset int) (int, bool) {
+	return s.around(offset, func(text string) int { return strings.IndexByte(text[:indent(text)], '\t') })
+}
+
+// glued finds the colon behind a key that its value begins at, on the line at offset or
+// the one above. To the parser both are one text.
+func (s *source) glued(offset int) (int, bool) {
+	return s.around(offset, gluedColon)
+}
+
+var gluedKey = lazily(`^\s*[a-z][a-z0-9_-]*:(?:[^\s/]|/[^/])`)
+
+// gluedColon is where the colon of a key without a space behind it is, -1 for none. What
+// begins like a URL is a value.
+func gluedColon(text string) int {
+	if !gluedKey.MatchString(text) {
+		return -1
+	}
+	return strings.IndexByte(text, ':')
+}
+
+// around finds something in the line at offset, or else in the one above. find returns its
+// place in the line, -1 for none.
+func (s *source) around(offset int, find func(text string) int) (int, bool) {
 	offset = max(0, min(offset, len(s.data)))
 	for range 2 {
 		start := bytes.LastIndexByte(s.data[:offset], '\n') + 1
 		text, _, _ := strings.Cut(string(s.data[start:]), "\n")
-		if i := strings.IndexByte(text[:indent(text)], '\t'); i >= 0 {
+		if i := find(text); i >= 0 {
 			return start + i, true
 		}
 		if start == 0 {

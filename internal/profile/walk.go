@@ -83,19 +83,24 @@ func (w *walker) mustBe(n *yaml.Node, wanted string) {
 		w.fail(n, "has no value (give it one or remove the line)")
 	case n.Kind == yaml.ScalarNode && n.ShortTag() != "!!str" && wanted == aText:
 		w.fail(n, "must be text, not %s (put quotes around it)", looksLike(n))
+	case n.Kind == yaml.ScalarNode && n.Style == 0 && wanted == aBlock && gluedColon(n.Value) >= 0:
+		w.fail(n, `must be %s, not text (write a space after the ":")`, wanted)
 	default:
 		w.fail(n, "must be %s, not %s", wanted, looksLike(n))
 	}
 }
 
-const aText = "text"
+const (
+	aText  = "text"
+	aBlock = "a block of keys"
+)
 
 func looksLike(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
 	case n.Kind == yaml.MappingNode:
-		return "a block of keys"
+		return aBlock
 	case n.ShortTag() == "!!bool":
 		return "true or false"
 	case n.ShortTag() == "!!int", n.ShortTag() == "!!float":

@@ -140,3 +140,18 @@ func FuzzRequestIDs(f *testing.F) {
 		}
 	})
 }
+
+// A provider that wants to be left alone for long: the message says until when.
+func TestWhenToTryAgain(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]string{
+		0: "Try again in a moment", 2 * time.Second: "Try again in a moment", aMoment: "Try again in a moment", time.Hour: "Try again at ",
+	} {
+		if f := ofToken(&oauth.Error{Code: status.IDPUnavailable, RetryAfter: wait}); !strings.HasPrefix(f.action, want) {
+			t.Errorf("%v: %s", wait, f.action)
+		}
+	}
+	if f := ofToken(&oauth.Error{RetryAfter: time.Hour, Action: "Check sign_in.scopes"}); f.action != "Check sign_in.scopes" {
+		t.Errorf("%s", f.action)
+	}
+}

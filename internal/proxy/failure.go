@@ -93,11 +93,18 @@ func ofToken(e *oauth.Error) *failure {
 	if e.Detail != "" {
 		f.says += ": " + e.Detail
 	}
-	if f.action == "" {
+	switch {
+	case f.action != "":
+	case e.RetryAfter > aMoment:
+		f.action = "Try again at " + time.Now().Add(e.RetryAfter).Format(time.TimeOnly)
+	default:
 		f.action = "Try again in a moment"
 	}
 	return f
 }
+
+// aMoment is the longest wait that needs no time named.
+const aMoment = 15 * time.Second
 
 func ofGuard(r *guard.Refusal) *failure {
 	return &failure{code: status.Code(r.Reason), says: r.Message, action: r.Action, status: r.Status, allow: r.Allow}

@@ -2,13 +2,10 @@ package proxy
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +28,7 @@ const (
 // to the authorization server behind it. There is no limit on how long an answer takes.
 // It fails on an unreadable tls.ca_file and a malformed proxy_url.
 func Transport(p profile.Profile) (*http.Transport, error) {
-	roots, err := rootCAs(p.TLS.CAFile)
+	roots, err := p.TLS.Roots()
 	if err != nil {
 		return nil, err
 	}
@@ -60,25 +57,6 @@ func Transport(p profile.Profile) (*http.Transport, error) {
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}, nil
-}
-
-// rootCAs are the system's and those of file; nil stands for the system's alone.
-func rootCAs(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("proxy: tls.ca_file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("proxy: tls.ca_file: %s holds no PEM certificate", file)
-	}
-	return pool, nil
 }
 
 // proxyFunc follows proxy_url, else the environment as it is now. Loopback is never

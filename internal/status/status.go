@@ -147,7 +147,7 @@ type Report struct {
 	// It is wall-clock time: timers stop while a computer sleeps.
 	RenewAt time.Time
 	// Failed says that the last check failed in a way that is worth another try.
-	// With Phase Ready the token at hand is still good.
+	// With Phase Ready the token at hand is still good, and RenewAt is when it ends.
 	Failed bool
 	// RetryAfter is the provider's wish for the next try, zero for none.
 	RetryAfter time.Duration

@@ -90,9 +90,17 @@ func (r *row) due(now time.Time) bool {
 	case r.report.Phase == status.SigningIn:
 		return false
 	case r.report.Failed:
-		return r.check.due(now)
+		return r.check.due(now) || passed(r.goodUntil(), now)
 	}
 	return passed(r.report.RenewAt, now)
+}
+
+// goodUntil is when a token that could not be renewed ends, zero for none.
+func (r *row) goodUntil() time.Time {
+	if r.report.Phase != status.Ready {
+		return time.Time{}
+	}
+	return r.report.RenewAt
 }
 
 // nextDue is when due may become true, zero for never.
@@ -103,6 +111,9 @@ func (r *row) nextDue() time.Time {
 	case r.service == nil || r.checking || r.signIn != nil || r.report.Phase == status.SigningIn:
 		return time.Time{}
 	case r.report.Failed:
+		if end := r.goodUntil(); !end.IsZero() && end.Before(r.check.at) {
+			return end
+		}
 		return r.check.at
 	}
 	return r.report.RenewAt

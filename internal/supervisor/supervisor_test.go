@@ -220,6 +220,33 @@ func TestRenewalTroubleStaysReadyWhileTheTokenLives(t *testing.T) {
 	})
 }
 
+// The provider wants no request for an hour, and the token ends before: the row says so.
+func TestRenewalTroubleIsSeenWhenTheTokenEnds(t *testing.T) {
+	play(t, func(w *world) {
+		end := time.Now().Add(time.Minute)
+		w.check = func(*service) status.Report {
+			rep := status.Report{Phase: status.Backoff, Failed: true, RetryAfter: time.Hour}
+			if time.Now().Before(end) {
+				rep.Phase, rep.RenewAt = status.Ready, end
+			}
+			return rep
+		}
+		w.sup.Apply(config(at("a", "127.0.0.1:7801")))
+		w.expect("a", status.Ready, "")
+		next := *w.row("a").RetryAt
+		time.Sleep(59 * time.Second)
+		w.expect("a", status.Ready, "")
+		time.Sleep(time.Second)
+		w.expect("a", status.Backoff, "")
+		if row := w.row("a"); row.RetryAt == nil || !row.RetryAt.Equal(next) {
+			t.Errorf("the next try was at %v, and is now at %v", next, row.RetryAt)
+		}
+		if n := w.serving("127.0.0.1:7801").checks.Load(); n != 2 {
+			t.Errorf("%d checks, want 2", n)
+		}
+	})
+}
+
 func TestSignIn(t *testing.T) {
 	play(t, func(w *world) {
 		w.check = func(*service) status.Report { return status.Report{Phase: status.SignInNeeded} }

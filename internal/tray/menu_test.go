@@ -33,7 +33,7 @@ func gallery() []struct {
 	open.Summary = "no sign-in needed"
 	long := signedIn("long-lived")
 	rights := signedIn("wants-more")
-	rights.Detail, rights.Action = "the server asks for more rights: admin:read", "To grant them, sign in again"
+	rights.Detail, rights.Action = "the server asks for more rights: admin:read", "Sign in again to grant the rights the server asks for"
 	renewing := profile("renewing", status.Backoff)
 	renewing.Summary = "renewing the sign-in"
 	far := day.AddDate(0, 0, 30)
