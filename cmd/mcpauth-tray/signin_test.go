@@ -51,7 +51,7 @@ func startScripted(t *testing.T, first status.Profile, script func(*scripted)) *
 	go func() { ended <- control.NewServer(a, nil).Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := receive(t, "the control socket to end", ended); err != nil {
 			t.Error(err)
 		}
 	})
@@ -105,7 +105,7 @@ func TestSignIn(t *testing.T) {
 				opened += p.URL
 				return nil
 			}}
-			code := report(&said, s.run(t.Context(), app))
+			code := report(&said, s.run(soon(t), app))
 			if code != c.code || opened != c.opened {
 				t.Errorf("exit code %d, opened %q, want %d, %q\n%s", code, opened, c.code, c.opened, &said)
 			}
@@ -130,7 +130,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 		app.show(status.Profile{Phase: status.Ready, Since: at.Add(2), Summary: "ready"})
 		return errors.New("no browser here")
 	}}
-	if err := s.run(t.Context(), client); err != nil {
+	if err := s.run(soon(t), client); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"no browser here", "\nu\n", "ABCD", "ready"} {
@@ -145,7 +145,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 
 func TestSignInEndsWithTheApp(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(soon(t))
 	defer cancel()
 	client := startScripted(t, status.Profile{Phase: status.SignInNeeded}, func(*scripted) { cancel() })
 	s := signIn{profile: "github", wait: true, said: &strings.Builder{}}
@@ -153,7 +153,7 @@ func TestSignInEndsWithTheApp(t *testing.T) {
 		t.Error("no error")
 	}
 	s.profile = "gitlab"
-	if err := s.run(t.Context(), client); !errors.Is(err, supervisor.ErrUnknownProfile) {
+	if err := s.run(soon(t), client); !errors.Is(err, supervisor.ErrUnknownProfile) {
 		t.Errorf("an unknown profile: %v", err)
 	}
 }
