@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"path/filepath"
 	"strings"
@@ -110,6 +111,41 @@ func TestSignIn(t *testing.T) {
 				t.Errorf("exit code %d, opened %q, want %d, %q\n%s", code, opened, c.code, c.opened, &said)
 			}
 		})
+	}
+}
+
+// looks are what an app shows of its profile each time that somebody begins to watch it.
+type looks [][]status.Profile
+
+func (l *looks) Do(context.Context, supervisor.Action) error { return nil }
+
+func (l *looks) Stream(ctx context.Context) iter.Seq2[*status.Snapshot, error] {
+	rows := (*l)[0]
+	*l = (*l)[1:]
+	return func(yield func(*status.Snapshot, error) bool) {
+		for _, r := range rows {
+			r.Name = "github"
+			if !yield(&status.Snapshot{Profiles: []status.Profile{r}}, nil) {
+				return
+			}
+		}
+		<-ctx.Done()
+		yield(nil, ctx.Err())
+	}
+}
+
+// TestSignInRightAfterTheStart: that the app finds out that a sign-in is needed is not
+// how the one that is asked for meanwhile ended.
+func TestSignInRightAfterTheStart(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1000, 0)
+	app := &looks{
+		{{Phase: status.Starting, Since: at}, {Phase: status.SignInNeeded, Since: at.Add(1), Code: status.NotSignedIn}},
+		{{Phase: status.SigningIn, Since: at.Add(2)}, {Phase: status.Ready, Since: at.Add(3)}},
+	}
+	s := signIn{profile: "github", wait: true, said: io.Discard}
+	if err := s.run(soon(t), app); err != nil {
+		t.Error(err)
 	}
 }
 
