@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -122,7 +123,7 @@ func (o overhears) RoundTrip(r *http.Request) (*http.Response, error) {
 func (l *leakTest) client(name string) *mcp.ClientSession {
 	l.t.Helper()
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	session, err := client.Connect(l.t.Context(), &mcp.StreamableClientTransport{Endpoint: l.profile(name).URL,
+	session, err := client.Connect(soon(l.t), &mcp.StreamableClientTransport{Endpoint: l.profile(name).URL,
 		HTTPClient: &http.Client{Transport: overhears{l.heard("the port of " + name)}}}, nil)
 	if err != nil {
 		l.t.Fatal(err)
@@ -141,7 +142,7 @@ func (l *leakTest) asks(name string) {
 		{"PUT", "/" + cnryCaller, "", "x"},
 		{"GET", "/../" + cnryCaller, "X-Forwarded-For", ""},
 	} {
-		r, err := http.NewRequestWithContext(l.t.Context(), c.method, url+c.path, strings.NewReader(c.body))
+		r, err := http.NewRequestWithContext(soon(l.t), c.method, url+c.path, strings.NewReader(c.body))
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -219,15 +220,20 @@ func (l *leakTest) search() {
 	}
 }
 
+// files are those in a folder in which an app may be at work: some are gone before they
+// are read.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
+		if err == nil && d.Type().IsRegular() {
+			var data []byte
+			data, err = os.ReadFile(path)
+			all[path] = path + "\n" + string(data)
 		}
-		data, err := os.ReadFile(path)
-		all[path] = path + "\n" + string(data)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		return err
 	})
 	if err != nil {

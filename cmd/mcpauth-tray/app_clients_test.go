@@ -4,12 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
@@ -56,19 +54,15 @@ func (a *clientsApp) read(rel string) string {
 	return string(data)
 }
 
-// becomes waits for a file to have a text, which may not take longer than an edit.
+// becomes waits for a file to have a text.
 func (a *clientsApp) becomes(rel, text string) {
 	a.t.Helper()
-	began := time.Now()
-	for a.read(rel) != text {
-		if time.Since(began) > patience {
-			a.t.Fatalf("%s is\n%s\nwant\n%s\nlog of the app:\n%s", rel, a.read(rel), text, a.log)
+	defer func() {
+		if got := a.read(rel); got != text {
+			a.t.Errorf("%s is\n%s\nwant\n%s", rel, got, text)
 		}
-		time.Sleep(5 * time.Millisecond) // a file of another process has no channel to wait on
-	}
-	if took := time.Since(began); took > editTime {
-		a.t.Errorf("%s took %v, want %v at most", rel, took, editTime)
-	}
+	}()
+	a.eventually(rel+" to change", func() bool { return a.read(rel) == text })
 }
 
 // looked waits until the app has looked at clients' configs, whatever it found.
@@ -232,7 +226,7 @@ func TestWhatAPersonDidToAClientStays(t *testing.T) {
 // Desktop to every other test.
 func TestTheAppWaitsForClaudeDesktop(t *testing.T) {
 	a := newClientsApp(t, inMemory+"  one: {target: \"http://127.0.0.1:1/mcp\", sign_in: {method: none}}\n")
-	desktop := exec.Command(named(t, filepath.Join(a.dir, "claude-desktop")))
+	desktop := process(t, named(t, filepath.Join(a.dir, "claude-desktop")))
 	quit, err := desktop.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

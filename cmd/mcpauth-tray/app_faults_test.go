@@ -142,7 +142,7 @@ func (f fault) meet(a *app, profile string, box *sandbox.Sandbox) {
 		box.ExpireTokens()
 		fallthrough
 	case atCall:
-		_, err := callTool(t.Context(), session, "echo", map[string]any{"text": "x"})
+		_, err := callTool(soon(t), session, "echo", map[string]any{"text": "x"})
 		if err == nil {
 			t.Error("the call succeeds")
 		} else {
@@ -238,7 +238,7 @@ func (f fault) wellSaid(t *testing.T, row status.Profile, box *sandbox.Sandbox) 
 func (f fault) wellTold(t *testing.T, row status.Profile, box *sandbox.Sandbox) {
 	t.Helper()
 	told := post(t, row.URL, "tools/list")
-	_, sdk := connectDemo(t.Context(), row.URL)
+	_, sdk := connectDemo(soon(t), row.URL)
 	if f.told == "" {
 		if told.rpc.Error != nil && told.rpc.Error.Data.Source == source {
 			t.Errorf("the app answers in the server's place: %d %s", told.status, told.body)

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -53,9 +52,7 @@ func hold(t *testing.T, box *sandbox.Sandbox, k sandbox.Kind) (release func()) {
 // got waits for a request at the sandbox.
 func got(t *testing.T, box *sandbox.Sandbox, k sandbox.Kind, what string, ok func(sandbox.Request) bool) sandbox.Request {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	r, err := box.WaitFor(ctx, k, ok)
+	r, err := box.WaitFor(soon(t), k, ok)
 	if err != nil {
 		t.Fatalf("waiting for %s: %v", what, err)
 	}
@@ -81,7 +78,7 @@ func newBrowser(t *testing.T, person string) *browser {
 	if runtime.GOOS == "windows" {
 		t.Skip("the browser stand-in is a shell script")
 	}
-	b := &browser{t, t.TempDir()}
+	b := &browser{t, sharedFolder(t)}
 	if strings.HasPrefix(person, "visit-") {
 		exe, err := os.Executable()
 		if err == nil {
@@ -111,13 +108,19 @@ func (b *browser) read(name string) string {
 	return string(data)
 }
 
-// opened checks how often the browser was opened, each time for one address.
+// calls are those of the browser so far.
+func (b *browser) calls() []string {
+	b.t.Helper()
+	text := b.read("opened")
+	return strings.Split(text, "\n")[:strings.Count(text, "\n")]
+}
+
+// opened checks how often the browser was opened, each time for one address. It runs by
+// itself: the last call may be still to come.
 func (b *browser) opened(times int) {
 	b.t.Helper()
-	calls := strings.Split(strings.TrimSuffix(b.read("opened"), "\n"), "\n")
-	if calls[0] == "" {
-		calls = nil
-	}
+	eventually(b.t, fmt.Sprintf("the browser to be opened %d times", times), func() bool { return len(b.calls()) >= times })
+	calls := b.calls()
 	if len(calls) != times {
 		b.t.Errorf("the browser was opened %d times, want %d: %q", len(calls), times, calls)
 	}
@@ -157,7 +160,7 @@ func (a *app) kill() {
 	if err := a.cmd.Process.Kill(); err != nil {
 		a.t.Fatal(err)
 	}
-	<-a.ended
+	receive(a.t, "the killed app to be gone", a.ended)
 	a.cmd = nil
 }
 
@@ -173,43 +176,33 @@ func (a *app) replace(yaml string) {
 	}
 }
 
-// editTime is how long an edit may take to be applied.
-const editTime = 2 * time.Second
-
 // applied makes an edit and returns the state once that is in force.
 func (a *app) applied(edit func()) *status.Snapshot {
 	a.t.Helper()
 	before := a.until("any state", func(*status.Snapshot) bool { return true }).Config.LoadedAt
-	return a.inTime("the edit to be applied", edit, func(s *status.Snapshot) bool {
+	edit()
+	return a.until("the edit to be applied", func(s *status.Snapshot) bool {
 		return s.Config.Error == nil && s.Config.LoadedAt.After(before)
 	})
 }
 
-// refused makes an edit that has something wrong.
-func (a *app) refused(edit func()) *status.Snapshot {
+// refused makes an edit with something wrong in that line, and waits for word of it. The
+// app may see an edit in place half done before, and say something else.
+func (a *app) refused(line int, edit func()) *status.Snapshot {
 	a.t.Helper()
-	before := a.until("any state", func(*status.Snapshot) bool { return true }).Serial
-	return a.inTime("the edit to be refused", edit, func(s *status.Snapshot) bool {
-		return s.Config.Error != nil && s.Serial > before
-	})
-}
-
-func (a *app) inTime(what string, edit func(), ok func(*status.Snapshot) bool) *status.Snapshot {
-	a.t.Helper()
-	began := time.Now()
+	before := a.until("any state", func(*status.Snapshot) bool { return true }).Config.Error
 	edit()
-	s := a.until(what, ok)
-	if took := time.Since(began); took > editTime {
-		a.t.Errorf("waiting for %s took %v, want %v at most", what, took, editTime)
-	}
-	return s
+	return a.until(fmt.Sprintf("line %d to be refused", line), func(s *status.Snapshot) bool {
+		now := s.Config.Error
+		return now != nil && now.Line == line && (before == nil || *now != *before)
+	})
 }
 
 // say calls the tool echo, and answers later.
 func say(t *testing.T, session *mcp.ClientSession, text string) (answer <-chan string) {
-	said := make(chan string, 1)
+	said, ctx := make(chan string, 1), soon(t)
 	go func() {
-		answer, err := callTool(t.Context(), session, "echo", map[string]any{"text": text})
+		answer, err := callTool(ctx, session, "echo", map[string]any{"text": text})
 		if err != nil {
 			answer = "error: " + err.Error()
 		}
@@ -221,13 +214,8 @@ func say(t *testing.T, session *mcp.ClientSession, text string) (answer <-chan s
 // hears waits for the answer of say.
 func hears(t *testing.T, answer <-chan string, want string) {
 	t.Helper()
-	select {
-	case got := <-answer:
-		if got != want {
-			t.Errorf("the tool answered %q, want %q", got, want)
-		}
-	case <-time.After(patience):
-		t.Fatalf("the tool never answered; want %q", want)
+	if got := receive(t, "the tool to answer "+want, answer); got != want {
+		t.Errorf("the tool answered %q, want %q", got, want)
 	}
 }
 
@@ -258,7 +246,7 @@ type answered struct {
 func post(t *testing.T, url, method string) (a answered) {
 	t.Helper()
 	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":"one","method":%q,"params":{}}`, method)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(soon(t), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
@@ -43,11 +42,7 @@ func TestABusyPortHurtsNobodyElse(t *testing.T) {
 	echoes(t, fine.URL)
 
 	_ = taken.Close()
-	began := time.Now()
 	row = a.waitPhase("busy", status.Ready)
-	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("the free port was taken after %v", took)
-	}
 	if want := "http://127.0.0.1:" + port + "/mcp"; row.URL != want || row.Code != "" || row.RetryAt != nil {
 		t.Errorf("the row is %+v, want it at %s", row, want)
 	}

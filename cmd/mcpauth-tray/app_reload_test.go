@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -38,7 +37,7 @@ func TestAnEditLeavesOtherProfilesAlone(t *testing.T) {
 	a.start()
 	before := *a.until("both to be ready", allReady).Profile("kept")
 
-	news := make(chan struct{}, 1)
+	news := make(chan struct{}, 100)
 	session := connect(t, before.URL, &mcp.ClientOptions{ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { news <- struct{}{} }})
 	got(t, box, sandbox.KindMCP, "the client's stream", isStream)
 	release := hold(t, box, sandbox.KindMCP)
@@ -60,11 +59,7 @@ func TestAnEditLeavesOtherProfilesAlone(t *testing.T) {
 	release()
 	hears(t, answer, "slowly")
 	box.Announce()
-	select {
-	case <-news:
-	case <-time.After(patience):
-		t.Error("the stream brings nothing any more")
-	}
+	receive(t, "news on the stream", news)
 	streams := 0
 	for _, r := range box.Requests(sandbox.KindMCP) {
 		if isStream(r) {
@@ -169,7 +164,7 @@ func TestAnInvalidEditKeepsTheLastGoodProfiles(t *testing.T) {
 		}, 0, 0, "profiles.yaml"},
 		{"empty", func() { a.edit("") }, 1, 1, "empty"},
 	} {
-		s := a.refused(c.edit)
+		s := a.refused(c.line, c.edit)
 		var shown status.Snapshot
 		out, err := a.command("status", "--json").Output()
 		if err == nil {
@@ -193,7 +188,7 @@ func TestAnInvalidEditKeepsTheLastGoodProfiles(t *testing.T) {
 		}
 	}
 	echoes(t, before.URL)
-	s := a.inTime("the file to be good again", func() { a.replace(good) }, func(s *status.Snapshot) bool { return s.Config.Error == nil })
+	s := a.applied(func() { a.replace(good) })
 	if row := s.Profile("one"); !row.Since.Equal(before.Since) || row.URL != before.URL {
 		t.Errorf("when all is well again the profile is %+v, want %+v", row, before)
 	}

@@ -2,15 +2,9 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"image/png"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/prop"
@@ -20,33 +14,12 @@ import (
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
-// built is the program itself: the tray's library races within itself, so that it is
-// never built with the race detector.
-var built = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "mt")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	exe := filepath.Join(dir, "mcpauth-tray")
-	cmd := exec.Command("go", "build", "-o", exe, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, out)
-	}
-	return os.ReadFile(exe)
-})
-
-// newTrayApp prepares an app that shows a tray on s.
+// newTrayApp prepares an app that shows a tray on s. The tray's library races within
+// itself, so that it never runs with the race detector.
 func newTrayApp(t *testing.T, s *seat, yaml string, env ...string) *app {
 	t.Helper()
-	program, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	a := newApp(t, yaml, append(s.env(), env...)...)
-	a.exe = filepath.Join(a.dir, "mcpauth-tray")
-	writeProgram(t, a.exe, program)
+	a.build()
 	return a
 }
 
@@ -97,13 +70,8 @@ type trayIcon struct {
 // icon waits for the icon of the app.
 func (p *panel) icon(a *app) *trayIcon {
 	a.t.Helper()
-	select {
-	case name := <-p.icons:
-		return &trayIcon{a, p.conn.Object(name, iconPath), p.conn.Object(name, iconPath+"/menu")}
-	case <-time.After(patience):
-		a.t.Fatalf("no icon was registered\n%s", a.log)
-		return nil
-	}
+	name := receive(a.t, "an icon to be registered", p.icons)
+	return &trayIcon{a, p.conn.Object(name, iconPath), p.conn.Object(name, iconPath+"/menu")}
 }
 
 // lines are the visible lines of the menu: title → id.
@@ -132,7 +100,7 @@ func (i *trayIcon) lines() map[string]int32 {
 	}
 	var revision uint32
 	var root node
-	call := i.menu.Call("com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
+	call := i.menu.CallWithContext(soon(i.a.t), "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
 	if err := call.Store(&revision, &root); err != nil {
 		i.a.t.Fatal(err)
 	}
@@ -157,7 +125,7 @@ func (i *trayIcon) line(title string) (id int32) {
 
 func (i *trayIcon) click(title string) {
 	i.a.t.Helper()
-	call := i.menu.Call("com.canonical.dbusmenu.Event", 0, i.line(title), "clicked", dbus.MakeVariant(""), uint32(0))
+	call := i.menu.CallWithContext(soon(i.a.t), "com.canonical.dbusmenu.Event", 0, i.line(title), "clicked", dbus.MakeVariant(""), uint32(0))
 	if call.Err != nil {
 		i.a.t.Fatal(call.Err)
 	}
@@ -179,8 +147,9 @@ func (i *trayIcon) shows(state string) {
 		}
 	}
 	i.a.eventually("the icon of "+state, func() bool {
-		v, err := i.icon.GetProperty("org.kde.StatusNotifierItem.IconPixmap")
-		if err != nil {
+		var v dbus.Variant
+		get := i.icon.CallWithContext(soon(i.a.t), "org.freedesktop.DBus.Properties.Get", 0, "org.kde.StatusNotifierItem", "IconPixmap")
+		if err := get.Store(&v); err != nil {
 			i.a.t.Fatal(err)
 		}
 		argb := v.Value().([][]any)[0][2].([]byte)
@@ -246,11 +215,10 @@ func TestASignInBesideTheTray(t *testing.T) {
 	icon.line("one — Ready (until ")
 	person.opened(1)
 
-	a.refused(func() { a.edit(inMemory + "  one: {targett: x}\n") })
+	a.refused(4, func() { a.edit(inMemory + "  one: {targett: x}\n") })
 	icon.line("profiles.yaml not applied: 4:9 ")
 	icon.shows("error")
-	a.inTime("the file to be good again", func() { a.edit(inMemory + profileFor("one", box, "") + profileFor("two", box, "")) },
-		func(s *status.Snapshot) bool { return s.Config.Error == nil })
+	a.applied(func() { a.edit(inMemory + profileFor("one", box, "") + profileFor("two", box, "")) })
 	icon.line("two — ")
 	a.run("quit")
 	a.ends()

@@ -75,8 +75,8 @@ func TestBridgeStartsTheApp(t *testing.T) {
 				env = append(env, envStartApp+"=1")
 			}
 			b := startURL(t, m.home, env, append([]string{"box"}, by...)...)
-			for !slices.Contains(bridgedTools(t, b.ClientSession), "whoami") {
-				awaitChange(t, b.changed)
+			if !slices.Contains(bridgedTools(t, b.ClientSession), "whoami") {
+				offers(t, b.ClientSession, b.changed, "whoami")
 			}
 			bridgedEcho(t, b.ClientSession)
 			self, err := os.Executable()
@@ -94,9 +94,7 @@ func TestBridgeStartsTheApp(t *testing.T) {
 			if out, err := quit.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			for !slices.Equal(bridgedTools(t, b.ClientSession), []string{"sign_in_to_box"}) {
-				awaitChange(t, b.changed)
-			}
+			offers(t, b.ClientSession, b.changed, "sign_in_to_box")
 			b.ends()
 			if got := m.calls(t); !slices.Equal(got, want) || b.said.String() != "" {
 				t.Errorf("called: %q, said: %s", got, b.said)
@@ -111,15 +109,15 @@ func TestBridgeCannotStartTheApp(t *testing.T) {
 	m := newManaged(t, "exit 1")
 	b := startURL(t, m.home, m.env, "box", "--start-app")
 	const why = "could not be started: systemd-run failed (exit status 1)"
-	b.eventually(func() bool { return strings.Contains(b.said.String(), why) })
+	eventually(t, "word of the failure", func() bool { return strings.Contains(b.said.String(), why) })
 	if lines := strings.Count(b.said.String(), "\n"); lines != 1 {
 		t.Errorf("it said:\n%s", b.said)
 	}
-	b.eventually(func() bool {
-		list, err := b.ListTools(t.Context(), nil)
+	eventually(t, "the client to be told", func() bool {
+		list, err := b.ListTools(soon(t), nil)
 		return err == nil && strings.Contains(list.Tools[0].Description, why+". Start mcpauth-tray.")
 	})
-	result, err := b.CallTool(t.Context(), &mcp.CallToolParams{Name: "sign_in_to_box"})
+	result, err := b.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
 	if err != nil || !strings.Contains(result.Content[0].(*mcp.TextContent).Text, why) {
 		t.Errorf("the tool: %+v %v", result, err)
 	}
@@ -136,7 +134,7 @@ func TestBridgeStartsNothingUnasked(t *testing.T) {
 	b := startURL(t, m.home, m.env, "box")
 	b.ends()
 	b = startURL(t, m.home, m.env, "box", "--start-app", "--state-dir", filepath.Join(m.home, "elsewhere"))
-	b.eventually(func() bool { return strings.Contains(b.said.String(), "usual state directory only") })
+	eventually(t, "word of the other place", func() bool { return strings.Contains(b.said.String(), "usual state directory only") })
 	b.ends()
 	if got := m.calls(t); got[0] != "" {
 		t.Errorf("called: %q", got)

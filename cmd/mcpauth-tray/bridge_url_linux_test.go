@@ -24,7 +24,7 @@ func TestBridgeURLKeepsItsSignInInTheKeyring(t *testing.T) {
 	person.opened(1)
 	// Without the keyring the client is told why, and no page opens.
 	b := startURL(t, home, []string{"DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent/bus", person.env()}, box.MCPURL())
-	if _, err := b.CallTool(t.Context(), &mcp.CallToolParams{Name: "echo"}); err == nil || !strings.Contains(err.Error(), "no keyring") {
+	if _, err := b.CallTool(soon(t), &mcp.CallToolParams{Name: "echo"}); err == nil || !strings.Contains(err.Error(), "no keyring") {
 		t.Errorf("the client is told %v", err)
 	}
 	b.ends()

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,14 +59,14 @@ func TestImportBesideARunningApp(t *testing.T) {
 		t.Errorf("Cursor is pointed at %s, and the profile is at %s", got, row.URL)
 	}
 	entry := read(desktop)
-	cmd := exec.Command(a.exe, entry.Args...) // entry.Command is the test binary behind it
+	cmd := process(t, a.exe, entry.Args...) // entry.Command is the test binary behind it
 	cmd.Env = append(os.Environ(), "HOME="+home)
-	session, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(soon(t), &mcp.CommandTransport{Command: cmd}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if answer, err := callTool(t.Context(), session, "whoami", nil); err != nil || !strings.Contains(answer, "alice") {
+	if answer, err := callTool(soon(t), session, "whoami", nil); err != nil || !strings.Contains(answer, "alice") {
 		t.Errorf("the tool answered %q, %v", answer, err)
 	}
 }

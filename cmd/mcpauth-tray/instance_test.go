@@ -33,7 +33,7 @@ func TestOneInstanceForAStateDirectory(t *testing.T) {
 		t.Errorf("awaitInstanceEnd while it runs: %v", err)
 	}
 	time.AfterFunc(lockPoll, release)
-	if err := awaitInstanceEnd(t.Context(), lock); err != nil {
+	if err := awaitInstanceEnd(soon(t), lock); err != nil {
 		t.Errorf("awaitInstanceEnd: %v", err)
 	}
 	again, err := lockInstance(lock)

@@ -91,7 +91,7 @@ func (l *lab) start(ready string, env []string, name string, args ...string) str
 	select {
 	case rest := <-found:
 		return rest
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		l.t.Fatalf("%s did not print %q in time", name, ready)
 		return ""
 	}
@@ -123,7 +123,7 @@ func (l *lab) protected(upstream string) (target string, trust func(issuer strin
 	l.t.Cleanup(server.Close)
 	target = server.URL + "/mcp"
 	return target, func(issuer string) {
-		provider, err := oidc.NewProvider(context.Background(), issuer)
+		provider, err := oidc.NewProvider(soon(l.t), issuer)
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -161,8 +161,8 @@ func (l *lab) browser(script string, extra ...string) string {
 	if runtime.GOOS == "windows" {
 		l.t.Skip("the browser stand-in is a shell script")
 	}
-	log := filepath.Join(l.t.TempDir(), "browser.log")
-	file := filepath.Join(l.t.TempDir(), "browser")
+	dir := sharedFolder(l.t)
+	log, file := filepath.Join(dir, "browser.log"), filepath.Join(dir, "browser")
 	body := fmt.Sprintf("#!/bin/sh\necho \"opened\" >> %s\ncd %s && exec %s %s \"$1\" %s >> %s 2>&1\n",
 		log, l.npm, l.node, script, strings.Join(extra, " "), log)
 	writeProgram(l.t, file, []byte(body))
@@ -181,7 +181,7 @@ func writeProgram(t *testing.T, file string, content []byte) {
 }
 
 func (l *lab) inspector(target string, args ...string) (string, error) {
-	cmd := exec.Command(l.node, append([]string{"node_modules/.bin/inspector", "--cli", target, "--transport", "http"}, args...)...)
+	cmd := process(l.t, l.node, append([]string{"node_modules/.bin/inspector", "--cli", target, "--transport", "http"}, args...)...)
 	cmd.Dir = l.npm
 	cmd.Env = append(os.Environ(), "HOME="+l.t.TempDir())
 	out, err := cmd.CombinedOutput()
@@ -255,16 +255,40 @@ func (l *transcript) String() string {
 // newApp prepares an app with that profiles.yaml; start runs it.
 func newApp(t *testing.T, yaml string, env ...string) *app {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "mt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	// A program with the race detector would sleep for a second before it ends.
 	bare := []string{"DBUS_SESSION_BUS_ADDRESS=", "DISPLAY=", "GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")}
-	a := &app{t: t, exe: program(t), dir: dir, env: append(bare, env...)}
+	a := &app{t: t, exe: program(t), dir: sharedFolder(t), env: append(bare, env...)}
 	a.edit(yaml)
 	return a
+}
+
+// built is the program itself, without the race detector.
+var built = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "mt")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	exe := filepath.Join(dir, "mcpauth-tray")
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", exe, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	return os.ReadFile(exe)
+})
+
+// build has what is started from now on be the program without the race detector.
+func (a *app) build() {
+	a.t.Helper()
+	program, err := built()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.exe = filepath.Join(a.dir, "mcpauth-tray")
+	writeProgram(a.t, a.exe, program)
 }
 
 func (a *app) edit(yaml string) {
@@ -274,8 +298,10 @@ func (a *app) edit(yaml string) {
 	}
 }
 
-func (a *app) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(a.exe, args...)
+func (a *app) command(args ...string) *exec.Cmd { return a.at(process(a.t, a.exe, args...)) }
+
+// at gives a command of the program the app's environment.
+func (a *app) at(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Env = slices.Concat(os.Environ(), a.env, []string{"MCPAUTH_STATE_DIR=" + filepath.Join(a.dir, "state"),
 		"MCPAUTH_PROFILES=" + filepath.Join(a.dir, "profiles.yaml")})
 	return cmd
@@ -292,7 +318,7 @@ func (a *app) launch(args ...string) {
 	a.t.Helper()
 	ready := filepath.Join(a.dir, "ready.json")
 	_ = os.Remove(ready)
-	a.cmd = a.command(append([]string{"run", "--ready-file", ready, "--log-level", "trace"}, args...)...)
+	a.cmd = a.at(exec.Command(a.exe, append([]string{"run", "--ready-file", ready, "--log-level", "trace"}, args...)...))
 	a.log = &transcript{}
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	if err := a.cmd.Start(); err != nil {
@@ -332,9 +358,14 @@ func (a *app) ends() {
 		if err != nil {
 			a.t.Errorf("the app ended with %v", err)
 		}
-	case <-time.After(20 * time.Second):
-		_ = a.cmd.Process.Kill()
+	case <-time.After(patience):
 		a.t.Error("the app did not end in time")
+		_ = a.cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
+		select {
+		case <-a.ended:
+		case <-time.After(promptly):
+			_ = a.cmd.Process.Kill()
+		}
 	}
 	a.cmd = nil
 }
@@ -377,9 +408,6 @@ func (a *app) waitPhase(name string, want status.Phase) status.Profile {
 	return a.untilRow(name, "to be "+string(want), func(p *status.Profile) bool { return p.Phase == want })
 }
 
-// patience is how long anything may take on a busy machine.
-const patience = 30 * time.Second
-
 func (a *app) control() *control.Client {
 	a.t.Helper()
 	p, err := pathsIn(filepath.Join(a.dir, "profiles.yaml"), filepath.Join(a.dir, "state"))
@@ -392,9 +420,7 @@ func (a *app) control() *control.Client {
 // watch watches the app until ok, and returns that state. When it never comes, it returns
 // the last one and false.
 func (a *app) watch(ok func(*status.Snapshot) bool) (last *status.Snapshot, found bool) {
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
-	for s, err := range a.control().Stream(ctx) {
+	for s, err := range a.control().Stream(soon(a.t)) {
 		if err != nil {
 			break
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,7 +48,7 @@ func main() {
 		}
 	}
 	for range 2 { // the second time it may come from the build cache
-		cmd := exec.Command("go", "run", ".")
+		cmd := process(t, "go", "run", ".")
 		cmd.Dir = dir
 		cmd.Env = append(cmd.Environ(), "GOFLAGS=", "GOWORK=off")
 		out, err := cmd.Output()

@@ -46,7 +46,7 @@ func startProxyIn(t *testing.T, home, temp, person string, args ...string) *prox
 	if err := os.Symlink(real, browser); err != nil {
 		t.Fatal(err)
 	}
-	r := &proxyRun{t: t, cmd: exec.Command(exe, append([]string{"proxy", "box"}, args...)...), said: make(chan string, 1000)}
+	r := &proxyRun{t: t, cmd: process(t, exe, append([]string{"proxy", "box"}, args...)...), said: make(chan string, 1000)}
 	r.cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+temp, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_RUNTIME_DIR=", "BROWSER="+browser,
 		"VISITS="+filepath.Join(home, "visits"), "DBUS_SESSION_BUS_ADDRESS=", "MCPAUTH_PASSPHRASE=of the test")
 	out, err := r.cmd.StdoutPipe()
@@ -60,7 +60,6 @@ func startProxyIn(t *testing.T, home, temp, person string, args ...string) *prox
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
 	go r.listen(said)
 	urls := bufio.NewScanner(out)
 	if !urls.Scan() {
@@ -89,7 +88,7 @@ func (r *proxyRun) rest() string {
 func (r *proxyRun) await(words string) string {
 	r.t.Helper()
 	var all []string
-	late := time.After(30 * time.Second)
+	late := time.After(patience)
 	for {
 		select {
 		case line, ok := <-r.said:
@@ -118,12 +117,12 @@ func (r *proxyRun) stop() {
 func callEcho(t *testing.T, url string) {
 	t.Helper()
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, MaxRetries: -1}, nil)
+	session, err := client.Connect(soon(t), &mcp.StreamableClientTransport{Endpoint: url, MaxRetries: -1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if answer, err := callTool(t.Context(), session, "echo", map[string]any{"text": "hello"}); err != nil || !strings.Contains(answer, "hello") {
+	if answer, err := callTool(soon(t), session, "echo", map[string]any{"text": "hello"}); err != nil || !strings.Contains(answer, "hello") {
 		t.Errorf("%q, %v", answer, err)
 	}
 }
@@ -174,7 +173,7 @@ func TestProxySkipsTheBrowser(t *testing.T) {
 	r := startProxy(t, home, "--target-uri", box.MCPURL(), "--token-store", "memory", "--remote-auth-skip-browser", "--remote-auth-callback-port", freePort(t))
 	r.await("Sign in to box at")
 	var person sandbox.Person
-	if _, err := person.Visit(t.Context(), <-r.said); err != nil {
+	if _, err := person.Visit(soon(t), receive(t, "the link", r.said)); err != nil {
 		t.Fatal(err)
 	}
 	r.await("box: ready")
@@ -220,7 +219,7 @@ func TestProxyOnABusyPort(t *testing.T) {
 	box := startBox(t)
 	port := box.MCPURL()[strings.LastIndexByte(box.MCPURL(), ':')+1:]
 	port, _, _ = strings.Cut(port, "/")
-	cmd := exec.Command(program(t), "proxy", "box", "--target-uri", "https://mcp.example.com/mcp", "--port", port, "--token-store", "memory")
+	cmd := process(t, program(t), "proxy", "box", "--target-uri", "https://mcp.example.com/mcp", "--port", port, "--token-store", "memory")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_STATE_HOME=", "XDG_RUNTIME_DIR=")
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "hint: free the port") {

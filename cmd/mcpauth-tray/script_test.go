@@ -24,6 +24,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(longest),
 		Setup:               scriptHome,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "await": scriptAwait, "sandbox": scriptSandbox, "masked": scriptMasked,
@@ -66,7 +67,7 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
@@ -109,18 +110,21 @@ func scriptMasked(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
-// visit is the program a script's BROWSER is: a person who presses Approve, or Deny.
+// visit is the program a script's BROWSER is: a person who presses Approve, or Deny. The
+// visit is noted before it is made: once a sign-in is over, nobody waits for this program.
 func visit(deny bool) func() {
 	return func() {
-		person := sandbox.Person{Deny: deny}
-		if _, err := person.Visit(context.Background(), os.Args[1]); err != nil {
-			os.Exit(1)
-		}
 		f, err := os.OpenFile(os.Getenv("VISITS"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err == nil {
 			_, err = f.WriteString("visited\n")
 		}
 		if err != nil {
+			os.Exit(1)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		person := sandbox.Person{Deny: deny}
+		if _, err := person.Visit(ctx, os.Args[1]); err != nil {
 			os.Exit(1)
 		}
 	}

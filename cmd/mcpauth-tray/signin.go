@@ -78,22 +78,21 @@ type engine interface {
 func (s *signIn) run(ctx context.Context, app engine) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	rows, ended := s.follow(ctx, app)
-	var row *status.Profile
-	select {
-	case row = <-rows:
-	case err := <-ended:
+	var err error
+	if s.before, err = s.now(ctx, app); err != nil {
 		return err
 	}
-	s.before = row
 	if err := app.Do(ctx, supervisor.Action{Verb: supervisor.SignIn, Profile: s.profile}); err != nil {
 		return err
 	}
 	settle := time.NewTimer(startTime)
-	if row.Prompt != nil {
+	if s.before.Prompt != nil {
 		settle.Reset(freshTime)
 	}
 	defer settle.Stop()
+	// Only now: what changed between the first look and Do is no outcome.
+	rows, ended := s.follow(ctx, app)
+	row := s.before
 	for settled := false; ; {
 		if done, err := s.look(row, settled); done {
 			return err
@@ -111,7 +110,21 @@ func (s *signIn) run(ctx context.Context, app engine) error {
 	}
 }
 
-// follow sends the profile's row after each change, then why there are no more.
+// now is the profile's row.
+func (s *signIn) now(ctx context.Context, app engine) (*status.Profile, error) {
+	for snap, err := range app.Stream(ctx) {
+		if err == nil {
+			snap, err = only(snap, s.profile)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &snap.Profiles[0], nil
+	}
+	return nil, ctx.Err()
+}
+
+// follow sends the profile's row, and again after each change, then why there are no more.
 func (s *signIn) follow(ctx context.Context, app engine) (<-chan *status.Profile, <-chan error) {
 	rows, ended := make(chan *status.Profile), make(chan error, 1)
 	go func() {

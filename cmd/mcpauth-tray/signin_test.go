@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func startScripted(t *testing.T, first status.Profile, script func(*scripted)) *
 	go func() { ended <- control.NewServer(a, nil).Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := receive(t, "the control socket to end", ended); err != nil {
 			t.Error(err)
 		}
 	})
@@ -105,11 +106,46 @@ func TestSignIn(t *testing.T) {
 				opened += p.URL
 				return nil
 			}}
-			code := report(&said, s.run(t.Context(), app))
+			code := report(&said, s.run(soon(t), app))
 			if code != c.code || opened != c.opened {
 				t.Errorf("exit code %d, opened %q, want %d, %q\n%s", code, opened, c.code, c.opened, &said)
 			}
 		})
+	}
+}
+
+// looks are what an app shows of its profile each time that somebody begins to watch it.
+type looks [][]status.Profile
+
+func (l *looks) Do(context.Context, supervisor.Action) error { return nil }
+
+func (l *looks) Stream(ctx context.Context) iter.Seq2[*status.Snapshot, error] {
+	rows := (*l)[0]
+	*l = (*l)[1:]
+	return func(yield func(*status.Snapshot, error) bool) {
+		for _, r := range rows {
+			r.Name = "github"
+			if !yield(&status.Snapshot{Profiles: []status.Profile{r}}, nil) {
+				return
+			}
+		}
+		<-ctx.Done()
+		yield(nil, ctx.Err())
+	}
+}
+
+// TestSignInRightAfterTheStart: that the app finds out that a sign-in is needed is not
+// how the one that is asked for meanwhile ended.
+func TestSignInRightAfterTheStart(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1000, 0)
+	app := &looks{
+		{{Phase: status.Starting, Since: at}, {Phase: status.SignInNeeded, Since: at.Add(1), Code: status.NotSignedIn}},
+		{{Phase: status.SigningIn, Since: at.Add(2)}, {Phase: status.Ready, Since: at.Add(3)}},
+	}
+	s := signIn{profile: "github", wait: true, said: io.Discard}
+	if err := s.run(soon(t), app); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -130,7 +166,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 		app.show(status.Profile{Phase: status.Ready, Since: at.Add(2), Summary: "ready"})
 		return errors.New("no browser here")
 	}}
-	if err := s.run(t.Context(), client); err != nil {
+	if err := s.run(soon(t), client); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"no browser here", "\nu\n", "ABCD", "ready"} {
@@ -145,7 +181,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 
 func TestSignInEndsWithTheApp(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(soon(t))
 	defer cancel()
 	client := startScripted(t, status.Profile{Phase: status.SignInNeeded}, func(*scripted) { cancel() })
 	s := signIn{profile: "github", wait: true, said: &strings.Builder{}}
@@ -153,7 +189,7 @@ func TestSignInEndsWithTheApp(t *testing.T) {
 		t.Error("no error")
 	}
 	s.profile = "gitlab"
-	if err := s.run(t.Context(), client); !errors.Is(err, supervisor.ErrUnknownProfile) {
+	if err := s.run(soon(t), client); !errors.Is(err, supervisor.ErrUnknownProfile) {
 		t.Errorf("an unknown profile: %v", err)
 	}
 }

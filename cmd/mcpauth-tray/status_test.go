@@ -140,7 +140,7 @@ func TestWatchGoesOnUntilTheAppEnds(t *testing.T) {
 	app := startScripted(t, row("first"), func(a *scripted) { a.show(row("second")) })
 	for _, asJSON := range []bool{false, true} {
 		r, w := io.Pipe()
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(soon(t))
 		defer cancel()
 		ended := make(chan error, 1)
 		go func() { ended <- watchStatus(ctx, w, app, "github", asJSON); w.Close() }()
@@ -158,14 +158,14 @@ func TestWatchGoesOnUntilTheAppEnds(t *testing.T) {
 		}
 		go func() { _, _ = io.Copy(io.Discard, r) }()
 		cancel() // as an interrupt does: no error
-		if err := <-ended; err != nil {
+		if err := receive(t, "the watch to end", ended); err != nil {
 			t.Errorf("watch ended with %v", err)
 		}
 	}
-	if err := watchStatus(t.Context(), io.Discard, app, "gitlab", false); !errors.Is(err, supervisor.ErrUnknownProfile) {
+	if err := watchStatus(soon(t), io.Discard, app, "gitlab", false); !errors.Is(err, supervisor.ErrUnknownProfile) {
 		t.Errorf("an unknown profile: %v", err)
 	}
-	if err := watchStatus(t.Context(), io.Discard, control.Dial(filepath.Join(t.TempDir(), "none")), "", false); !errors.Is(err, control.ErrNotRunning) {
+	if err := watchStatus(soon(t), io.Discard, control.Dial(filepath.Join(t.TempDir(), "none")), "", false); !errors.Is(err, control.ErrNotRunning) {
 		t.Errorf("no app: %v", err)
 	}
 }

@@ -2,15 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
@@ -96,7 +95,7 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 		t.Fatal(err)
 	}
 	argv := slices.Concat([]string{a.exe}, editCommand(p, e), []string{"--" + flagHold})
-	cmd := exec.Command("script", "-qec", desktop.CommandLine(argv), os.DevNull)
+	cmd := process(t, "script", "-qec", desktop.CommandLine(argv), os.DevNull)
 	cmd.Env = append(os.Environ(), "HOME="+home, "SHELL=/bin/sh", "GORACE=atexit_sleep_ms=0")
 	w := &window{t: t, said: &transcript{}, ended: make(chan error, 1)}
 	cmd.Stdout, cmd.Stderr = w.said, w.said
@@ -107,17 +106,20 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 		missing(t, "script (of util-linux)")
 	}
 	go func() { w.ended <- cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return w
 }
 
 // shows waits for a text in the window.
 func (w *window) shows(text string) {
 	w.t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(w.said.String(), text); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			w.t.Fatalf("the window never showed %q, but\n%s", text, w.said)
-		}
+	defer w.tell()
+	eventually(w.t, fmt.Sprintf("the window to show %q", text), func() bool { return strings.Contains(w.said.String(), text) })
+}
+
+// tell says what the window showed to a test that failed.
+func (w *window) tell() {
+	if w.t.Failed() {
+		w.t.Logf("the window showed\n%s", w.said)
 	}
 }
 
@@ -131,11 +133,8 @@ func (w *window) types(keys string) {
 // closes waits for the window to be gone.
 func (w *window) closes() {
 	w.t.Helper()
-	select {
-	case <-w.ended:
-	case <-time.After(patience):
-		w.t.Fatalf("the window stays\n%s", w.said)
-	}
+	defer w.tell()
+	receive(w.t, "the window to close", w.ended)
 }
 
 const (
@@ -212,11 +211,12 @@ func TestAWindowForAClient(t *testing.T) {
 	w.closes()
 }
 
-// A terminal in which somebody says yes to what they are asked.
+// A terminal in which somebody says yes to what they are asked. What it shows is kept
+// beside it.
 const yesTerminal = `#!/bin/sh
 [ "$1" = -e ] && shift
 for arg; do command="$command '$arg'"; done
-printf 'y\n\n' | SHELL=/bin/sh exec script -qec "$command" /dev/null
+printf 'y\n\n' | SHELL=/bin/sh exec script -aqec "$command" "$0.shown"
 `
 
 func TestAddToAClientFromTheTray(t *testing.T) {
@@ -228,6 +228,11 @@ func TestAddToAClientFromTheTray(t *testing.T) {
 	}
 	terminal := filepath.Join(home, "terminal")
 	writeProgram(t, terminal, []byte(yesTerminal))
+	t.Cleanup(func() {
+		if shown, err := os.ReadFile(terminal + ".shown"); t.Failed() {
+			t.Logf("the terminal showed (%v):\n%s", err, shown)
+		}
+	})
 	s := newSeat(t)
 	panel := s.startPanel()
 	a := newTrayApp(t, s, inMemory+openProfile("one", box, ""), "HOME="+home, "TERMINAL="+terminal, "DISPLAY=:none")

@@ -141,6 +141,9 @@ func (n *native) add(parent *systray.MenuItem, items []Item, levels int) {
 		default:
 			item = parent.AddSubMenuItem(label(it.Title), "")
 		}
+		// The line can be clicked from here on, and the library drops a click for which
+		// there is neither room nor somebody waiting.
+		item.ClickedCh = make(chan struct{}, 1)
 		if it.Disabled {
 			item.Disable()
 		}
@@ -153,8 +156,7 @@ func (n *native) add(parent *systray.MenuItem, items []Item, levels int) {
 	}
 }
 
-// forward passes clicks on. Somebody must always be waiting for them: a click that
-// nobody waits for is dropped.
+// forward passes clicks on.
 func forward(clicked <-chan struct{}, key string, to chan<- string, stop <-chan struct{}) {
 	for {
 		select {
