@@ -173,7 +173,7 @@ func (s *session) plan(c *cobra.Command, id string, named bool, f clientFlags) e
 // show writes what a plan does, its diff, and on stderr what a person should know.
 func show(stdout, stderr io.Writer, p *clientconfig.Plan) {
 	fmt.Fprintf(stdout, "%s: %s\n", p.Client.Name, does(p))
-	io.WriteString(stdout, p.Diff)
+	io.WriteString(stdout, p.Diff())
 	for _, note := range p.Notes {
 		fmt.Fprintln(stderr, printable("note: "+note))
 	}

@@ -391,7 +391,7 @@ func TestAPreviewTellsNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := plans[0].Diff; strings.Contains(diff, "canary") || strings.Contains(diff, "7777") || !strings.Contains(diff, "7801") {
+		if diff := plans[0].Diff(); strings.Contains(diff, "canary") || strings.Contains(diff, "7777") || !strings.Contains(diff, "7801") {
 			t.Errorf("%s:\n%s", id, diff)
 		}
 	}
@@ -399,8 +399,8 @@ func TestAPreviewTellsNoSecrets(t *testing.T) {
 		l := newLab(t)
 		l.write(l.file("cursor"), "{\"a\u009b31m\": 1, \"mcpServers\": {}}")
 		plans, err := l.editor.Plan("cursor", Task{Set: []Entry{tools}})
-		if err != nil || strings.ContainsRune(plans[0].Diff, '\u009b') {
-			t.Errorf("%q, %v", plans[0].Diff, err)
+		if err != nil || strings.ContainsRune(plans[0].Diff(), '\u009b') {
+			t.Errorf("%q, %v", plans[0].Diff(), err)
 		}
 	})
 	t.Run("megabytes on one line", func(t *testing.T) {
@@ -411,7 +411,7 @@ func TestAPreviewTellsNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := plans[0].Diff; len(diff) > 2000 || strings.Contains(diff, "canary") || !strings.Contains(diff, "7801") {
+		if diff := plans[0].Diff(); len(diff) > 2000 || strings.Contains(diff, "canary") || !strings.Contains(diff, "7801") {
 			t.Errorf("%d bytes", len(diff))
 		}
 	})

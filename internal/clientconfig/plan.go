@@ -1,6 +1,7 @@
 package clientconfig
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,7 +58,6 @@ type Plan struct {
 	Client  *Client
 	File    string
 	Changes []Change
-	Diff    string   // unified; empty when the file stays as it is. Values that are not ours are covered.
 	Notes   []string // what a person should know
 	Running bool     // the client runs and would overwrite the file: without Force Apply refuses
 
@@ -65,6 +65,8 @@ type Plan struct {
 	anyway  bool                  // although the client runs
 	before  content
 	after   []byte
+	digest  func() string // of after
+	diff    func() string
 	gone    bool     // the file is to be deleted
 	folders []string // and these, where nothing else is in them
 	known   string   // what is remembered, as it was found
@@ -97,13 +99,30 @@ func (p *Plan) String() string {
 }
 
 // Writes reports that the file is going to be changed.
-func (p *Plan) Writes() bool { return p.sumAfter() != p.before.sum() }
+func (p *Plan) Writes() bool {
+	switch {
+	case p.gone:
+		return p.before.exists()
+	case !p.before.exists():
+		return len(p.after) > 0
+	}
+	return !bytes.Equal(p.after, p.before.data)
+}
+
+// Diff is unified, and empty when the file stays as it is. Values that are not ours are
+// covered.
+func (p *Plan) Diff() string {
+	if !p.Writes() {
+		return ""
+	}
+	return p.diff()
+}
 
 func (p *Plan) sumAfter() string {
 	if p.gone || !p.before.exists() && len(p.after) == 0 {
 		return ""
 	}
-	return hash(string(p.after))
+	return p.digest()
 }
 
 // Plan works out what a task does to a client's config, one plan for each file.
@@ -198,7 +217,9 @@ func (w *work) plan() (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
+	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
+	p.after = []byte(w.text)
+	p.digest = digestOf(p.after)
 	switch {
 	case w.before.exists() && w.doc.empty() && len(w.touched) > 0 && (w.rec.Created || w.client.OwnFile):
 		p.gone, p.folders = true, w.rec.Folders
@@ -214,9 +235,7 @@ func (w *work) plan() (*Plan, error) {
 	if notes := w.doc.notes(); w.client.Strict && len(notes) > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("%s has %s, which %s may not understand", w.file, strings.Join(notes, " and "), w.client.Name))
 	}
-	if p.Writes() {
-		p.Diff = w.diff(p.gone)
-	}
+	p.diff = func() string { return w.diff(p.gone) }
 	return p, nil
 }
 

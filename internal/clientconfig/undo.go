@@ -98,7 +98,7 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 	}
 	w.text, w.doc = text, doc
 	w.rec.Created, w.rec.Made, w.rec.Folders = last.Record.Created, last.Record.Made, last.Record.Folders
-	p.Diff = w.diff(p.gone)
+	p.digest, p.diff = digestOf(p.after), func() string { return w.diff(p.gone) }
 	return p, nil
 }
 

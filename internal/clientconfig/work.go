@@ -134,7 +134,7 @@ func (w *work) edit(e edit, err error) error {
 		return malformed(w.client, w.file, err)
 	}
 	text := e.apply(w.text)
-	doc, err := parse(w.client, []byte(text))
+	doc, err := w.doc.after(e, text)
 	if err != nil {
 		return w.broken(err)
 	}
@@ -269,10 +269,17 @@ func fromJSON(raw json.RawMessage) (object, error) {
 	return o, err
 }
 
-// verify requires that nothing but the entries touched differs from the file as it was.
+// verify reads the new content whole, as a client will, and requires that the servers are
+// those it was made with and that nothing but the entries touched differs from the file
+// as it was.
 func (w *work) verify() error {
-	if !sameBut(w.touched, w.doc.path(), w.first.all(), w.doc.all()) {
+	doc, err := parse(w.client, []byte(w.text))
+	if err != nil {
+		return w.broken(err)
+	}
+	if !same(doc.servers(), w.doc.servers()) || !sameBut(w.touched, doc.path(), w.first.all(), doc.all()) {
 		return w.broken(fmt.Errorf("more than our entry would change"))
 	}
+	w.doc = doc
 	return nil
 }
