@@ -16,7 +16,7 @@ func (l *lab) refused(id string, task Task, words ...string) {
 	l.t.Helper()
 	file := l.file(id)
 	before, dir := "", filepath.Dir(file)
-	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Size() < maxSize {
+	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o400 != 0 && info.Size() < maxSize {
 		before = l.read(file)
 	}
 	names, _ := os.ReadDir(dir)
@@ -253,6 +253,9 @@ func TestWhatIsNoFileOfOurs(t *testing.T) {
 		"100 MB": {func(l *lab, file string) error { l.write(file, "{}"); return os.Truncate(file, 100<<20) }, "larger than"},
 		"read-only": {func(l *lab, file string) error { l.write(file, "{}"); return os.Chmod(file, 0o444) },
 			"read-only"},
+		"closed": {func(l *lab, file string) error { l.write(file, "{}"); return os.Chmod(file, 0) }, "cannot be read"},
+		"write-only": {func(l *lab, file string) error { l.write(file, "{}"); return os.Chmod(file, 0o200) },
+			"cannot be read"},
 		"another user's": {func(l *lab, file string) error { l.write(file, "{}"); l.giveAway(file); return nil }, "belongs to another user"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,6 +92,8 @@ func checkFile(path string, info fs.FileInfo) error {
 		return refuse(path, fmt.Sprintf("is larger than %d MiB", maxSize>>20), "see whether it is the right file")
 	case !ownedByUs(info):
 		return refuse(path, "belongs to another user", "run this as the user whose file it is")
+	case info.Mode().Perm()&0o400 == 0:
+		return refuse(path, "cannot be read: its permissions do not let its owner", "allow yourself to read and write it, as chmod u+rw does")
 	case info.Mode().Perm()&0o200 == 0:
 		return refuse(path, "is read-only", "make it writable, or change it where it is made")
 	}
