@@ -44,6 +44,9 @@ const (
 	Leave   Action = "leave" // see Err, or somebody took it out
 )
 
+// gains reports that an entry becomes ours.
+func (a Action) gains() bool { return a == Add || a == Replace }
+
 // Change is one entry of a plan.
 type Change struct {
 	Profile string
