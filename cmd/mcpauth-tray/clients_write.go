@@ -237,8 +237,10 @@ func (s *session) writeNow(c *cobra.Command, id string, t clientconfig.Task) err
 // the question and the answer is not written.
 func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientconfig.Plan, in *bufio.Reader) error {
 	for _, p := range plans {
+		said := 0
 		if p.Writes() {
 			show(c.OutOrStdout(), c.ErrOrStderr(), p)
+			said = len(p.Notes)
 			fmt.Fprintf(c.ErrOrStderr(), "Write %s? [y/N] ", p.File)
 			answer, err := readLine(c.Context(), in)
 			if err != nil {
@@ -252,6 +254,7 @@ func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientcon
 		if err := editor.Apply(c.Context(), p); err != nil {
 			return err
 		}
+		p.Notes = p.Notes[min(said, len(p.Notes)):]
 		if err := written(c, []*clientconfig.Plan{p}); err != nil {
 			return err
 		}

@@ -210,6 +210,9 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 	p.known = canonical(s.file(file))
 	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
+	if !w.before.exists() && p.Writes() && !e.system.installed(c) {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s does not seem to be installed here; %s is a new file", c.Name, file))
+	}
 	return p, nil
 }
 
