@@ -185,11 +185,7 @@ func (r *record) part(t Task) Task {
 
 // plan works out what a task does to one file.
 func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
-	s, err := e.loadState()
-	if err != nil {
-		return nil, err
-	}
-	w, err := e.open(c, file, s.file(file))
+	w, s, err := e.start(c, file)
 	if err != nil {
 		return nil, err
 	}

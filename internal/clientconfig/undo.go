@@ -40,11 +40,7 @@ func noUndo(c *Client) error {
 }
 
 func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
-	s, err := e.loadState()
-	if err != nil {
-		return nil, err
-	}
-	w, err := e.open(c, file, s.file(file))
+	w, s, err := e.start(c, file)
 	if err != nil {
 		return nil, err
 	}

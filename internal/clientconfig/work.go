@@ -48,6 +48,16 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	return w, nil
 }
 
+// start opens a config file for a plan, with what is remembered now.
+func (e *Editor) start(c *Client, file string) (*work, *state, error) {
+	s, err := e.loadState()
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := e.open(c, file, s.file(file))
+	return w, s, err
+}
+
 // blank reports a file that is there and has nothing in it, which may be all that is
 // left of what it was.
 func (w *work) blank() bool {
