@@ -151,15 +151,20 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		return nil, err
 	}
 	var plans []*Plan
+	more := e.system.more(c)
 	for _, file := range files {
 		if t.File != "" && t.File != file {
 			continue
 		}
-		p, err := e.plan(c, file, t)
-		if err != nil {
+		switch p, err := e.plan(c, file, t); {
+		case err == nil:
+			plans = append(plans, p)
+		case len(plans) > 0 && slices.Contains(more, file) && (len(t.Set) > 0 || len(s.file(file).owned()) == 0):
+			// it does not keep the first from being written
+			plans[0].Notes = append(plans[0].Notes, err.Error())
+		default:
 			return nil, err
 		}
-		plans = append(plans, p)
 	}
 	for _, file := range s.othersOf(c.ID, files) {
 		switch p, err := e.plan(c, file, s.Files[file].part(t)); {
