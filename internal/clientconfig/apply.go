@@ -220,6 +220,7 @@ func (e *Editor) retract(p *Plan) error {
 
 func (e *Editor) remember(s *state, p *Plan) error {
 	s.Files[p.File] = p.rec
+	s.cancel(p.Client.ID, p.done)
 	return e.saveState(s)
 }
 

@@ -75,7 +75,8 @@ type Plan struct {
 	known   string   // what is remembered, as it was found
 	was     *record  // and settled
 	rec     *record  // and is to be then
-	dirty   bool     // rec differs from what is remembered
+	dirty   bool     // rec differs from what is remembered, or an order is done with
+	done    []string // profiles whose orders are then
 	steps   []stepChange
 	undoes  bool  // a step, and is none itself
 	cut     *step // the last write, if it was cut off, which may have left things lying about
@@ -145,7 +146,7 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 	}
 	files, err := e.system.files(c)
 	if len(t.Set) == 0 { // there is nothing to be put anywhere
-		files, err = keep(files, exists), nil
+		files, err = keep(files, func(path string) bool { return exists(path) || s.ordered(c.ID, profilesOf(t.Drop)...) }), nil
 	}
 	if err != nil {
 		return nil, err
@@ -176,6 +177,13 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		}
 	}
 	return plans, nil
+}
+
+func profilesOf(entries []Entry) (profiles []string) {
+	for _, e := range entries {
+		profiles = append(profiles, e.Profile)
+	}
+	return profiles
 }
 
 // part is what of a task is about entries that we have in a file which is not, or not
@@ -209,7 +217,10 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 	}
 	p.Running, p.anyway = w.running, t.Force || t.Anyway
 	p.known = canonical(s.file(file))
-	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0)
+	if !t.Auto {
+		p.done = profilesOf(slices.Concat(t.Set, t.Drop))
+	}
+	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0) || s.ordered(c.ID, p.done...)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
 	if !w.before.exists() && p.Writes() && !e.system.installed(c) {
 		p.Notes = append(p.Notes, fmt.Sprintf("%s does not seem to be installed here; %s is a new file", c.Name, file))

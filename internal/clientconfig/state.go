@@ -15,6 +15,7 @@ import (
 type state struct {
 	Version int                `json:"version"`
 	Files   map[string]*record `json:"files"` // path, as the client knows it → what is ours there
+	Orders  []Order            `json:"orders,omitempty"`
 }
 
 const stateVersion = 1
