@@ -122,6 +122,9 @@ func checkFields(t *testing.T, c *Client, doc document, text, name string) {
 // checkAfter requires that a document which an edit made of another is as good for more
 // edits as one that is parsed anew.
 func checkAfter(t *testing.T, doc document, e edit, text string, anew document) {
+	if _, ok := doc.(*jsonDoc); !ok {
+		return // the others are parsed anew
+	}
 	after, err := doc.after(e, text)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +136,8 @@ func checkAfter(t *testing.T, doc document, e edit, text string, anew document) 
 	edits := func(d document) string {
 		var all []any
 		note := func(e edit, err error) { all = append(all, e, err) }
-		for _, name := range append(slices.Sorted(maps.Keys(anew.servers())), "zz-another") {
+		names := slices.Sorted(maps.Keys(anew.servers()))
+		for _, name := range []string{names[0], names[len(names)-1], "zz-another"} {
 			added, gap, made, err := d.add(name, newValue)
 			all = append(all, gap, made)
 			note(added, err)

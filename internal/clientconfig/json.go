@@ -14,12 +14,12 @@ import (
 // jsonDoc is JSON, with comments and trailing commas where the file has them. It is read
 // as a syntax tree that knows the place of each value, and edited as text.
 type jsonDoc struct {
-	text string
-	bom  int // length of the byte order mark; the tree's offsets do not count it
-	root *hujson.Value
-	at   []string       // the keys that lead to the servers
-	list map[string]any // the servers, decoded
-	step string         // of indentation
+	text    string
+	bom     int // length of the byte order mark; the tree's offsets do not count it
+	root    *hujson.Value
+	at      []string       // the keys that lead to the servers
+	entries map[string]any // the servers, decoded
+	step    string         // of indentation
 
 	table []string // where the servers are, but for
 	inner string   // the map inside that one
@@ -57,7 +57,7 @@ func parseJSON(text string, path []string, inner string) (document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.list, d.step = decodedObject(servers), d.unit()
+	d.entries, d.step = decodedObject(servers), d.unit()
 	return d, nil
 }
 
@@ -137,7 +137,7 @@ func (d *jsonDoc) all() any {
 
 func (d *jsonDoc) path() []string { return d.at }
 
-func (d *jsonDoc) servers() map[string]any { return d.list }
+func (d *jsonDoc) servers() map[string]any { return d.entries }
 
 func (d *jsonDoc) empty() bool {
 	if d.root == nil {

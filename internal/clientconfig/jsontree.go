@@ -73,7 +73,7 @@ func (d *jsonDoc) after(e edit, text string) (document, error) {
 		moveBy(v, servers.StartOffset)
 	}
 	next := *d
-	next.text, next.root, next.list = text, grafted(d.root, d.at, part, grown), decodedObject(&part)
+	next.text, next.root, next.entries = text, grafted(d.root, d.at, part, grown), decodedObject(&part)
 	return &next, nil
 }
 

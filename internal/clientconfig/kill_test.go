@@ -189,7 +189,6 @@ func TestKilledAtEveryStep(t *testing.T) {
 		{client: "cline", do: "set"},
 		{client: "claude-code", before: others, do: "set"},
 		{client: "claude-code", before: others, do: "many"},
-		{client: "claude-code", before: others, first: []string{"many"}, do: "undo"},
 		{client: "codex", before: codex, do: "set"},
 		{client: "goose", before: "a: 1 # b", first: []string{"set"}, do: "drop"},
 	} {
