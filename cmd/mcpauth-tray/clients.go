@@ -81,6 +81,7 @@ type listedClient struct {
 type listedProfile struct {
 	Profile string             `json:"profile"`
 	State   clientconfig.State `json:"state"`
+	Waits   bool               `json:"-"`
 	Entry   string             `json:"entry"` // the name of the profile's entry in the client's config
 	Detail  string             `json:"detail,omitempty"`
 }
@@ -125,7 +126,7 @@ func listClients(c *cobra.Command, asJSON bool) error {
 	for _, row := range rows {
 		l := listedClient{ID: row.Client.ID, Name: row.Client.Name, File: row.File, Installed: row.Installed, Profiles: []listedProfile{}}
 		for _, e := range row.Entries {
-			l.Profiles = append(l.Profiles, listedProfile{Profile: e.Profile, State: e.State, Entry: e.Name, Detail: e.Detail})
+			l.Profiles = append(l.Profiles, listedProfile{Profile: e.Profile, State: e.State, Entry: e.Name, Detail: e.Detail, Waits: e.Waits})
 		}
 		clients = append(clients, l)
 	}
@@ -162,8 +163,12 @@ func writeClients(w io.Writer, clients []listedClient) error {
 // simply not there go without saying.
 func summary(profiles []listedProfile) string {
 	counts := map[clientconfig.State]int{}
+	waits := 0
 	for _, p := range profiles {
 		counts[p.State]++
+		if p.Waits {
+			waits++
+		}
 	}
 	if counts[clientconfig.Unreadable] > 0 {
 		return string(clientconfig.Unreadable)
@@ -173,6 +178,9 @@ func summary(profiles []listedProfile) string {
 		if n := counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}
+	}
+	if waits > 0 {
+		parts = append(parts, fmt.Sprintf("%d waiting for it to quit", waits))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -31,13 +31,12 @@ type keeper struct {
 	editor *clientconfig.Editor
 	log    *slog.Logger
 
-	wishes  []supervisor.Wish   // carried out last
-	orders  []supervisor.Action // of a person, that wait for a client to quit
-	waiting map[string]bool     // clients that have to quit before something is written
-	risky   map[string]bool     // clients that may lose what was written while they ran
-	failed  bool                // something is worth another try
-	seen    map[string]stamp    // files, as they were when they were opened, and installed clients by id
-	lookAt  time.Time           // when to look at them next
+	wishes  []supervisor.Wish // carried out last
+	waiting map[string]bool   // clients that have to quit before something is written
+	risky   map[string]bool   // clients that may lose what was written while they ran
+	failed  bool              // something is worth another try
+	seen    map[string]stamp  // files, as they were when they were opened, and installed clients by id
+	lookAt  time.Time         // when to look at them next
 	shown   []status.Client
 }
 
@@ -115,13 +114,7 @@ func (k *keeper) pass(ctx context.Context, requests []supervisor.Action, answers
 	before := k.shown
 	k.waiting, k.risky, k.failed, k.shown = map[string]bool{}, map[string]bool{}, false, []status.Client{}
 	k.seen, k.lookAt = k.installed(), time.Now().Add(slowPoll)
-	waited := k.orders
-	k.orders = nil
-	for _, a := range waited {
-		if err := k.order(ctx, a); err != nil {
-			k.log.Warn("a client's config could not be written", "client", a.Client, "profile", a.Profile, "error", err)
-		}
-	}
+	k.resume(ctx)
 	for i, a := range requests {
 		if a.Verb == supervisor.WriteClients {
 			answers[i] = k.order(ctx, a)
@@ -140,7 +133,27 @@ func (k *keeper) pass(ctx context.Context, requests []supervisor.Action, answers
 	}
 }
 
-// order writes what a person asked for. What has to wait for the client to quit waits.
+// resume carries out what waited for a client to quit, if it has, unless the client or the
+// profile is gone since.
+func (k *keeper) resume(ctx context.Context) {
+	orders, _ := k.editor.Orders() // an error is one of every write as well
+	for _, o := range orders {
+		var err error
+		at := slices.IndexFunc(k.wishes, func(w supervisor.Wish) bool { return w.Profile == o.Profile })
+		if at >= 0 && k.seen[o.Client].there {
+			err = k.put(ctx, o.Client, clientconfig.Task{Set: []clientconfig.Entry{entryOf(k.wishes[at])}, Asked: o.Asked})
+		}
+		if errors.Is(err, clientconfig.ErrRunning) || ctx.Err() != nil {
+			continue
+		}
+		if err = errors.Join(err, k.editor.Cancel(ctx, o.Client, o.Profile)); err != nil {
+			k.log.Warn("a client's config could not be written", "client", o.Client, "profile", o.Profile, "error", err)
+		}
+	}
+}
+
+// order writes what a person asked for. What has to wait for the client to quit is
+// remembered.
 func (k *keeper) order(ctx context.Context, a supervisor.Action) error {
 	t := clientconfig.Task{Anyway: a.Force, Asked: a.Profile == ""}
 	for _, w := range k.wishes {
@@ -155,16 +168,25 @@ func (k *keeper) order(ctx context.Context, a supervisor.Action) error {
 	default:
 		return nil // it is gone since
 	}
-	changes, err := k.write(ctx, a.Client, t)
+	err := k.put(ctx, a.Client, t)
 	if errors.Is(err, clientconfig.ErrRunning) {
-		k.orders = append(k.orders, a)
-		return nil
-	}
-	for _, c := range changes {
-		err = errors.Join(err, c.Err)
+		orders := make([]clientconfig.Order, len(t.Set))
+		for i, e := range t.Set {
+			orders[i] = clientconfig.Order{Client: a.Client, Profile: e.Profile, Asked: t.Asked}
+		}
+		err = k.editor.Order(ctx, orders...)
 	}
 	if own := (*clientconfig.Error)(nil); errors.As(err, &own) {
 		return &supervisor.Fault{Detail: own.Summary, Action: own.Hint, Err: err}
+	}
+	return err
+}
+
+// put is write for what a person asked for.
+func (k *keeper) put(ctx context.Context, id string, t clientconfig.Task) error {
+	changes, err := k.write(ctx, id, t)
+	for _, c := range changes {
+		err = errors.Join(err, c.Err)
 	}
 	return err
 }
@@ -245,11 +267,4 @@ func (k *keeper) client(ctx context.Context, c *clientconfig.Client, written boo
 	for _, row := range rows {
 		k.shown = append(k.shown, view.show(row))
 	}
-}
-
-// isOrdered reports that a person's wish waits for the client to quit.
-func (k *keeper) isOrdered(w supervisor.Wish, id string) bool {
-	return slices.ContainsFunc(k.orders, func(a supervisor.Action) bool {
-		return a.Client == id && (a.Profile == w.Profile || a.Profile == "" && slices.Contains(w.Clients, id))
-	})
 }

@@ -306,6 +306,64 @@ func TestAPersonsWishes(t *testing.T) {
 	})
 }
 
+// TestAWishOutlivesTheApp: what a person asked for while the client ran is done after a
+// restart of the app, unless it, its profile or its client went.
+func TestAWishOutlivesTheApp(t *testing.T) {
+	playKeeper(t, func(l *keeperLab) {
+		l.write(claudeFile, foreignMap)
+		l.runs = true
+		l.wishes = []supervisor.Wish{wish("a", "7801"), wish("b", "7802"), wish("c", "7803"), wish("d", "7804")}
+		for _, profile := range []string{"a", "b", "c"} {
+			if err := l.keep(supervisor.Action{Verb: supervisor.WriteClients, Client: "claude-desktop", Profile: profile})[0]; err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.restart("/opt/mcpauth-tray")
+		l.wishes = l.wishes[:3]
+		l.keep()
+		c := l.want("claude-desktop", status.ClientMissing, true, "waits until Claude Desktop is quit")
+		if len(c.Profiles) != 3 || !c.Profiles[0].Asked || !c.Profiles[2].Asked {
+			t.Errorf("%+v", c)
+		}
+		if _, err := l.keeper.editor.Write(l.t.Context(), "claude-desktop", clientconfig.Task{Drop: []clientconfig.Entry{{Profile: "b"}}}); err != nil {
+			t.Fatal(err) // as clients remove does
+		}
+		l.wishes = l.wishes[:2]
+		l.keep()
+		if text := l.read(claudeFile); text != foreignMap {
+			t.Fatalf("it was written meanwhile: %s", text)
+		}
+		l.restart("/opt/mcpauth-tray")
+		l.runs = false
+		l.keep()
+		if text := l.read(claudeFile); !strings.Contains(text, `"bridge", "a"`) || strings.Contains(text, `"b"`) {
+			t.Errorf("it is %s", text)
+		}
+		l.wishes = append(l.wishes, wish("c", "7803"))
+		l.keep()
+		if text := l.read(claudeFile); strings.Contains(text, `"c"`) {
+			t.Errorf("a profile that was gone came back with an old wish: %s", text)
+		}
+		if left, err := l.keeper.editor.Orders(); len(left) != 0 || err != nil {
+			t.Errorf("%+v, %v", left, err)
+		}
+
+		l.runs = true
+		if err := l.keep(supervisor.Action{Verb: supervisor.WriteClients, Client: "claude-desktop", Profile: "b"})[0]; err != nil {
+			t.Fatal(err)
+		}
+		l.runs = false
+		if err := os.RemoveAll(filepath.Dir(l.path(claudeFile))); err != nil {
+			t.Fatal(err)
+		}
+		l.restart("/opt/mcpauth-tray")
+		l.keep()
+		if text := l.read(claudeFile); text != "" {
+			t.Errorf("written for a client that is gone: %s", text)
+		}
+	})
+}
+
 func TestKeepLeavesForeignEntriesAlone(t *testing.T) {
 	playKeeper(t, func(l *keeperLab) {
 		theirs := strings.ReplaceAll(foreignMap, "github", "a")

@@ -70,3 +70,11 @@ func TestProfilesKnowTheClients(t *testing.T) {
 		t.Errorf("profile.ClientsByHand are %q, want %q", profile.ClientsByHand, byHand)
 	}
 }
+
+func TestSummaryOfAClient(t *testing.T) {
+	t.Parallel()
+	got := summary([]listedProfile{{State: clientconfig.Current}, {State: clientconfig.Missing}, {State: clientconfig.Missing, Waits: true}})
+	if want := "1 current, 1 waiting for it to quit"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -41,7 +41,7 @@ func (v *clientView) show(row clientconfig.Row) status.Client {
 	for i, e := range row.Entries {
 		w := v.k.wishes[i]
 		entry := status.ClientEntry{Profile: w.Profile, State: status.ClientState(e.State), Detail: v.detail(w, e),
-			Asked: !w.Idle && slices.Contains(w.Clients, v.client.ID) || e.Ours && !e.Asked || v.k.isOrdered(w, v.client.ID)}
+			Asked: !w.Idle && slices.Contains(w.Clients, v.client.ID) || e.Ours && !e.Asked || e.Waits}
 		if e.Risky && (e.State == clientconfig.Missing || e.State == clientconfig.Current) {
 			v.k.risky[v.client.ID] = true
 			lost = lost || e.State == clientconfig.Missing

@@ -173,7 +173,7 @@ func (s *session) plan(c *cobra.Command, id string, named bool, f clientFlags) e
 // show writes what a plan does, its diff, and on stderr what a person should know.
 func show(stdout, stderr io.Writer, p *clientconfig.Plan) {
 	fmt.Fprintf(stdout, "%s: %s\n", p.Client.Name, does(p))
-	io.WriteString(stdout, p.Diff)
+	io.WriteString(stdout, p.Diff())
 	for _, note := range p.Notes {
 		fmt.Fprintln(stderr, printable("note: "+note))
 	}
@@ -237,8 +237,10 @@ func (s *session) writeNow(c *cobra.Command, id string, t clientconfig.Task) err
 // the question and the answer is not written.
 func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientconfig.Plan, in *bufio.Reader) error {
 	for _, p := range plans {
+		said := 0
 		if p.Writes() {
 			show(c.OutOrStdout(), c.ErrOrStderr(), p)
+			said = len(p.Notes)
 			fmt.Fprintf(c.ErrOrStderr(), "Write %s? [y/N] ", p.File)
 			answer, err := readLine(c.Context(), in)
 			if err != nil {
@@ -252,6 +254,7 @@ func confirmed(c *cobra.Command, editor *clientconfig.Editor, plans []*clientcon
 		if err := editor.Apply(c.Context(), p); err != nil {
 			return err
 		}
+		p.Notes = p.Notes[min(said, len(p.Notes)):]
 		if err := written(c, []*clientconfig.Plan{p}); err != nil {
 			return err
 		}

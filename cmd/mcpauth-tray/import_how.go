@@ -173,9 +173,6 @@ func headerOf(separator string) how {
 	}
 }
 
-// secretName finds headers and parameters whose values are secrets, by their names.
-var secretName = lazily(`(?i)auth|cookie|key|token|secret|password|credential|session`)
-
 // header adds a header. A bearer token becomes the profile's own; values that look like
 // secrets go into files.
 func (t *translation) header(o *option, name, value string) error {
@@ -197,7 +194,7 @@ func (t *translation) addHeader(o *option, name, value string, secret bool) erro
 	switch {
 	case !t.literal && variableRef().MatchString(value):
 		return fmt.Errorf("its value is in a variable; store it in a file and name that in headers.set_file: {%s: …}", name)
-	case secret || secretName().MatchString(name):
+	case secret || profile.SecretName(name):
 		t.put(o, "headers.set_file", name, "")
 		t.secrets = slices.DeleteFunc(t.secrets, func(h hidden) bool { return h.header == name })
 		t.secrets = append(t.secrets, hidden{"headers.set_file", name, value})

@@ -118,7 +118,7 @@ func (t *translation) secretInQuery() string {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
-		if secretName().MatchString(name) {
+		if profile.SecretName(name) {
 			return name
 		}
 	}

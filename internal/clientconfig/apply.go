@@ -156,10 +156,10 @@ func (e *Editor) applyLocked(shown *Plan, unlock func()) error {
 	return errors.Join(err, e.remember(s, p))
 }
 
-// risk notes that the client may lose what was added.
+// risk notes that the client may lose what became ours.
 func (p *Plan) risk() {
 	for _, c := range p.Changes {
-		if o := p.rec.Entries[c.Profile]; o != nil && c.Action == Add {
+		if o := p.rec.Entries[c.Profile]; o != nil && c.Action.gains() {
 			o.Risky = true
 		}
 	}
@@ -220,6 +220,7 @@ func (e *Editor) retract(p *Plan) error {
 
 func (e *Editor) remember(s *state, p *Plan) error {
 	s.Files[p.File] = p.rec
+	s.cancel(p.Client.ID, p.done)
 	return e.saveState(s)
 }
 

@@ -16,7 +16,7 @@ func (l *lab) refused(id string, task Task, words ...string) {
 	l.t.Helper()
 	file := l.file(id)
 	before, dir := "", filepath.Dir(file)
-	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Size() < maxSize {
+	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o400 != 0 && info.Size() < maxSize {
 		before = l.read(file)
 	}
 	names, _ := os.ReadDir(dir)
@@ -253,6 +253,9 @@ func TestWhatIsNoFileOfOurs(t *testing.T) {
 		"100 MB": {func(l *lab, file string) error { l.write(file, "{}"); return os.Truncate(file, 100<<20) }, "larger than"},
 		"read-only": {func(l *lab, file string) error { l.write(file, "{}"); return os.Chmod(file, 0o444) },
 			"read-only"},
+		"closed": {func(l *lab, file string) error { l.write(file, "{}"); return os.Chmod(file, 0) }, "cannot be read"},
+		"write-only": {func(l *lab, file string) error { l.write(file, "{}"); return os.Chmod(file, 0o200) },
+			"cannot be read"},
 		"another user's": {func(l *lab, file string) error { l.write(file, "{}"); l.giveAway(file); return nil }, "belongs to another user"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -391,7 +394,7 @@ func TestAPreviewTellsNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := plans[0].Diff; strings.Contains(diff, "canary") || strings.Contains(diff, "7777") || !strings.Contains(diff, "7801") {
+		if diff := plans[0].Diff(); strings.Contains(diff, "canary") || strings.Contains(diff, "7777") || !strings.Contains(diff, "7801") {
 			t.Errorf("%s:\n%s", id, diff)
 		}
 	}
@@ -399,8 +402,8 @@ func TestAPreviewTellsNoSecrets(t *testing.T) {
 		l := newLab(t)
 		l.write(l.file("cursor"), "{\"a\u009b31m\": 1, \"mcpServers\": {}}")
 		plans, err := l.editor.Plan("cursor", Task{Set: []Entry{tools}})
-		if err != nil || strings.ContainsRune(plans[0].Diff, '\u009b') {
-			t.Errorf("%q, %v", plans[0].Diff, err)
+		if err != nil || strings.ContainsRune(plans[0].Diff(), '\u009b') {
+			t.Errorf("%q, %v", plans[0].Diff(), err)
 		}
 	})
 	t.Run("megabytes on one line", func(t *testing.T) {
@@ -411,7 +414,7 @@ func TestAPreviewTellsNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := plans[0].Diff; len(diff) > 2000 || strings.Contains(diff, "canary") || !strings.Contains(diff, "7801") {
+		if diff := plans[0].Diff(); len(diff) > 2000 || strings.Contains(diff, "canary") || !strings.Contains(diff, "7801") {
 			t.Errorf("%d bytes", len(diff))
 		}
 	})

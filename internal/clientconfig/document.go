@@ -29,6 +29,9 @@ type document interface {
 	unset(name, key string) (edit, error)
 	// remove takes an entry out. With made, an emptied map of servers goes too.
 	remove(name, gap string, made bool) (edit, error)
+	// after is the document that an edit of this one made, whose text is given. It may be
+	// good for more edits only: what is written in the end is parsed whole.
+	after(e edit, text string) (document, error)
 	// empty says that nothing is left, not even a comment.
 	empty() bool
 	// notes are what a strict reader stumbles over.
@@ -117,8 +120,27 @@ func newlineOf(text string) string {
 // sameBut reports that two documents differ in nothing but the entries of those names,
 // and in whether an empty map of servers is there.
 func sameBut(names []string, path []string, before, after any) bool {
-	a, b := without(names, path, before), without(names, path, after)
-	return reflect.DeepEqual(a, b) || fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) // a NaN is not equal to itself
+	return same(without(names, path, before), without(names, path, after))
+}
+
+// same reports that two values are the same; a NaN is the same as itself.
+func same(a, b any) bool {
+	return equal(a, b) || fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b)
+}
+
+// equal is reflect.DeepEqual, which takes its time for what a config mostly is.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, equal)
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, equal)
+	case string:
+		return a == b
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // without is a copy of a document's content without those entries, and without the maps

@@ -79,7 +79,7 @@ func (e *Editor) Running(id string) bool {
 	return err == nil && c.Quit && e.running(id)
 }
 
-// Written lists the clients in whose configs something of ours should be.
+// Written lists the clients in whose configs something of ours should be, or waits to.
 func (e *Editor) Written() ([]string, error) {
 	s, err := e.loadState()
 	if err != nil {
@@ -87,7 +87,7 @@ func (e *Editor) Written() ([]string, error) {
 	}
 	var ids []string
 	for _, c := range table() {
-		if len(s.filesOf(c.ID)) > 0 {
+		if len(s.filesOf(c.ID)) > 0 || slices.ContainsFunc(s.Orders, func(o Order) bool { return o.Client == c.ID }) {
 			ids = append(ids, c.ID)
 		}
 	}
@@ -124,6 +124,7 @@ type EntryState struct {
 	Ours  bool // one of ours is there or should be
 	Asked bool // and there because the profiles ask for it
 	Risky bool // it was written while the client ran, which may lose it, or has
+	Waits bool // a person asked for it, and the client has to quit first
 }
 
 // List reads the config files of all clients that can be written and says how entries
@@ -194,7 +195,11 @@ func (e *Editor) rows(c *Client, s *state, entries []Entry) []Row {
 			rec = w.rec
 		}
 		for _, entry := range entries {
-			row.Entries = append(row.Entries, stateOf(w, row.Err, entry, rec.Entries[entry.Profile]))
+			now := stateOf(w, row.Err, entry, rec.Entries[entry.Profile])
+			if now.State != Current && s.ordered(c.ID, entry.Profile) {
+				now.Waits, now.Detail = true, "it waits until "+c.Name+" is quit"
+			}
+			row.Entries = append(row.Entries, now)
 		}
 		rows = append(rows, row)
 	}

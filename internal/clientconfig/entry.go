@@ -140,8 +140,8 @@ func ownPart(entry any, want shape) map[string]any {
 	return part
 }
 
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
+func hash[T string | []byte](data T) string {
+	sum := sha256.Sum256([]byte(data))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -1,12 +1,14 @@
 package clientconfig
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // maxSize is more than any client's config grows to; Claude Code's has megabytes.
@@ -18,6 +20,8 @@ type content struct {
 	real string      // the file itself, behind links
 	info fs.FileInfo // nil: there is no file
 	note string      // what a person should know of the file, empty for nothing
+
+	digest func() string // of the data
 }
 
 func (c content) exists() bool { return c.info != nil }
@@ -27,7 +31,12 @@ func (c content) sum() string {
 	if !c.exists() {
 		return ""
 	}
-	return hash(string(c.data))
+	return c.digest()
+}
+
+// digestOf is the hash of data, worked out once, when it is asked for.
+func digestOf(data []byte) func() string {
+	return sync.OnceValue(func() string { return hash(data) })
 }
 
 // readFile reads a config file that may be edited: a regular file of this person's,
@@ -51,7 +60,7 @@ func readFile(path string) (content, error) {
 	if err != nil {
 		return content{}, unreadable(path, err)
 	}
-	c := content{data: data, real: real, info: info}
+	c := content{data: data, real: real, info: info, digest: digestOf(data)}
 	if links(info) > 1 {
 		c.note = path + " has another name (a hard link), which keeps the old content"
 	}
@@ -83,6 +92,8 @@ func checkFile(path string, info fs.FileInfo) error {
 		return refuse(path, fmt.Sprintf("is larger than %d MiB", maxSize>>20), "see whether it is the right file")
 	case !ownedByUs(info):
 		return refuse(path, "belongs to another user", "run this as the user whose file it is")
+	case info.Mode().Perm()&0o400 == 0:
+		return refuse(path, "cannot be read: its permissions do not let its owner", "allow yourself to read and write it, as chmod u+rw does")
 	case info.Mode().Perm()&0o200 == 0:
 		return refuse(path, "is read-only", "make it writable, or change it where it is made")
 	}
@@ -103,11 +114,12 @@ func readRegular(path string, looked fs.FileInfo) ([]byte, error) {
 	if !os.SameFile(info, looked) {
 		return nil, ErrChanged
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(data) > maxSize {
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = data.ReadFrom(io.LimitReader(f, maxSize+1))
+	if err == nil && data.Len() > maxSize {
 		err = errors.New("it grows while it is read")
 	}
-	return data, err
+	return data.Bytes(), err
 }
 
 func refuse(path, what, hint string) error {

@@ -1,7 +1,10 @@
 package clientconfig
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -9,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/tailscale/hujson"
 )
 
 // seeds are the files of the golden tests of a format.
@@ -66,6 +70,7 @@ func checkEdits(t *testing.T, c *Client, text string) {
 	if got := canonical(with.servers()[name]); got != canonical(plain(newValue)) {
 		t.Fatalf("added %s", got)
 	}
+	checkAfter(t, doc, e, added, with)
 	checkFields(t, c, with, added, name)
 	e, err = with.remove(name, gap, made)
 	if err != nil {
@@ -99,6 +104,7 @@ func checkFields(t *testing.T, c *Client, doc document, text, name string) {
 		if canonical(m[f.key]) != canonical(plain(f.value)) {
 			t.Fatalf("%s is %v", f.key, m[f.key])
 		}
+		checkAfter(t, doc, e, changed, after)
 		if e, err = after.unset(name, f.key); err != nil {
 			t.Fatal(err)
 		}
@@ -110,6 +116,63 @@ func checkFields(t *testing.T, c *Client, doc document, text, name string) {
 		if m := last.servers()[name].(map[string]any); m[f.key] != nil {
 			t.Fatalf("%s is still %v", f.key, m[f.key])
 		}
+	}
+}
+
+// checkAfter requires that a document which an edit made of another is as good for more
+// edits as one that is parsed anew.
+func checkAfter(t *testing.T, doc document, e edit, text string, anew document) {
+	if _, ok := doc.(*jsonDoc); !ok {
+		return // the others are parsed anew
+	}
+	after, err := doc.after(e, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(after.servers(), anew.servers()) || !reflect.DeepEqual(after.path(), anew.path()) || after.empty() != anew.empty() ||
+		!slices.Equal(after.notes(), anew.notes()) || !same(after.all(), anew.all()) {
+		t.Fatalf("after %v it is not %q", e, text)
+	}
+	edits := func(d document) string {
+		var all []any
+		note := func(e edit, err error) { all = append(all, e, err) }
+		names := slices.Sorted(maps.Keys(anew.servers()))
+		for _, name := range []string{names[0], names[len(names)-1], "zz-another"} {
+			added, gap, made, err := d.add(name, newValue)
+			all = append(all, gap, made)
+			note(added, err)
+			note(d.set(name, "url", "x"))
+			note(d.set(name, "new", []any{"x"}))
+			note(d.unset(name, "url"))
+			note(d.remove(name, "", true))
+			note(d.remove(name, "  ", false))
+			all = append(all, d.editable(name))
+		}
+		return fmt.Sprintf("%+v", all)
+	}
+	if got, want := edits(after), edits(anew); got != want {
+		t.Fatalf("after %v, %q is edited by\n%s\nand parsed anew by\n%s", e, text, got, want)
+	}
+}
+
+// checkDecoded requires that a document is what encoding/json makes of it.
+func checkDecoded(t *testing.T, c *Client, text string) {
+	doc, err := parse(c, []byte(text))
+	if err != nil || doc.empty() {
+		return
+	}
+	plain, err := hujson.Standardize([]byte(strings.TrimPrefix(text, byteOrderMark) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want any
+	decoder := json.NewDecoder(bytes.NewReader(plain))
+	decoder.UseNumber()
+	if err := decoder.Decode(&want); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if !reflect.DeepEqual(doc.all(), want) {
+		t.Fatalf("%q is\n%#v\nwant\n%#v", text, doc.all(), want)
 	}
 }
 
@@ -167,6 +230,7 @@ func FuzzJSON(f *testing.F) {
 	c := &Client{ID: "x", Format: "json", Servers: []string{"mcpServers"}}
 	nested := &Client{ID: "y", Format: "json", Servers: []string{"mcp"}, Nested: "servers"}
 	f.Fuzz(func(t *testing.T, text string) {
+		checkDecoded(t, c, text)
 		checkEdits(t, c, text)
 		checkSwaps(t, c, text)
 		checkEdits(t, nested, text)

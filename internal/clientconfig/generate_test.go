@@ -96,6 +96,9 @@ func checkGenerated(t *testing.T, c *Client, seed uint64, text string) {
 	if _, err := parse(c, []byte(text)); err != nil {
 		t.Fatalf("seed %d made %q: %v", seed, text, err)
 	}
+	if c.Format == "json" {
+		checkDecoded(t, c, text)
+	}
 	checkEdits(t, c, text)
 	checkSwaps(t, c, text)
 	checkRemoval(t, c, text)

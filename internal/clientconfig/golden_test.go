@@ -66,18 +66,18 @@ func golden(t *testing.T, name string, a *txtar.Archive) {
 	p := l.must(id, Task{Set: []Entry{tools}})
 	after := l.read(file)
 	if *update {
-		rewriteGolden(t, name, a, strings.TrimPrefix(strings.ReplaceAll(after, "\r", ""), byteOrderMark), strings.ReplaceAll(p.Diff, l.home, "~"))
+		rewriteGolden(t, name, a, strings.TrimPrefix(strings.ReplaceAll(after, "\r", ""), byteOrderMark), strings.ReplaceAll(p.Diff(), l.home, "~"))
 		return
 	}
 	l.want(file, strings.TrimRight(parts["after"], "\r\n")+after[len(strings.TrimRight(after, "\r\n")):])
-	if want := strings.ReplaceAll(strings.TrimPrefix(parts["diff"], byteOrderMark), "\r", ""); strings.TrimSuffix(strings.ReplaceAll(p.Diff, l.home, "~"), "\n") != strings.TrimSuffix(want, "\n") {
-		t.Errorf("the diff is\n%s\nwant\n%s", p.Diff, want)
+	if want := strings.ReplaceAll(strings.TrimPrefix(parts["diff"], byteOrderMark), "\r", ""); strings.TrimSuffix(strings.ReplaceAll(p.Diff(), l.home, "~"), "\n") != strings.TrimSuffix(want, "\n") {
+		t.Errorf("the diff is\n%s\nwant\n%s", p.Diff(), want)
 	}
 	if s := l.stateOf(id, tools); s != Current {
 		t.Errorf("the entry is %s", s)
 	}
-	if again := l.must(id, Task{Set: []Entry{tools}}); again.Writes() || again.Diff != "" {
-		t.Errorf("a second write would change\n%s", again.Diff)
+	if again := l.must(id, Task{Set: []Entry{tools}}); again.Writes() || again.Diff() != "" {
+		t.Errorf("a second write would change\n%s", again.Diff())
 	}
 	l.must(id, Task{Drop: []Entry{tools}})
 	switch back, other := parts["back"]; {

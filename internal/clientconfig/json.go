@@ -1,7 +1,6 @@
 package clientconfig
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -18,17 +17,19 @@ type jsonDoc struct {
 	text    string
 	bom     int // length of the byte order mark; the tree's offsets do not count it
 	root    *hujson.Value
-	content any
-	at      []string // the keys that lead to the servers
+	at      []string       // the keys that lead to the servers
+	entries map[string]any // the servers, decoded
+	step    string         // of indentation
 
-	standard bool // without comments and trailing commas
+	table []string // where the servers are, but for
+	inner string   // the map inside that one
 }
 
 // maxDepth bounds the nesting that the parser's recursion is trusted with.
 const maxDepth = 1000
 
 func parseJSON(text string, path []string, inner string) (document, error) {
-	d := &jsonDoc{text: text, at: path}
+	d := &jsonDoc{text: text, at: path, table: path, inner: inner}
 	if strings.HasPrefix(text, byteOrderMark) {
 		d.bom = len(byteOrderMark)
 	}
@@ -47,27 +48,17 @@ func parseJSON(text string, path []string, inner string) (document, error) {
 	if root.Value.Kind() != '{' {
 		return nil, &syntaxError{1, 1, "it is not an object"}
 	}
-	if err := d.decode(body); err != nil {
-		return nil, err
-	}
 	if inner != "" {
 		if err := d.useInner(inner); err != nil {
 			return nil, err
 		}
 	}
-	_, err = d.container()
-	return d, err
-}
-
-func (d *jsonDoc) decode(body string) error {
-	if d.standard = json.Valid([]byte(body)); !d.standard {
-		plain := d.root.Clone()
-		plain.Standardize()
-		body = string(plain.Pack())
+	servers, err := d.container()
+	if err != nil {
+		return nil, err
 	}
-	decoder := json.NewDecoder(strings.NewReader(body))
-	decoder.UseNumber()
-	return decoder.Decode(&d.content)
+	d.entries, d.step = decodedObject(servers), d.unit()
+	return d, nil
 }
 
 // useInner takes the map inside the map of servers, if it is there and no server itself.
@@ -138,23 +129,15 @@ func jsonError(err error, body string) error {
 }
 
 func (d *jsonDoc) all() any {
-	if d.content == nil {
+	if d.root == nil {
 		return map[string]any{}
 	}
-	return d.content
+	return decoded(d.root)
 }
 
 func (d *jsonDoc) path() []string { return d.at }
 
-func (d *jsonDoc) servers() map[string]any {
-	v := d.content
-	for _, key := range d.at {
-		m, _ := v.(map[string]any)
-		v = m[key]
-	}
-	m, _ := v.(map[string]any)
-	return m
-}
+func (d *jsonDoc) servers() map[string]any { return d.entries }
 
 func (d *jsonDoc) empty() bool {
 	if d.root == nil {
@@ -168,7 +151,7 @@ func (d *jsonDoc) notes() []string {
 	if d.bom > 0 {
 		notes = append(notes, "a byte order mark")
 	}
-	if d.root != nil && !d.standard {
+	if d.root != nil && !d.root.IsStandard() {
 		notes = append(notes, "comments or trailing commas")
 	}
 	return notes
@@ -180,7 +163,7 @@ func member(v *hujson.Value, key string) (*hujson.ObjectMember, error) {
 	var found *hujson.ObjectMember
 	o := v.Value.(*hujson.Object)
 	for i := range o.Members {
-		if o.Members[i].Name.Value.(hujson.Literal).String() != key {
+		if keyOf(&o.Members[i]) != key {
 			continue
 		}
 		if found != nil {
@@ -244,17 +227,27 @@ func (d *jsonDoc) entry(name string) (servers *hujson.Value, m *hujson.ObjectMem
 	return servers, m, nil
 }
 
-func (d *jsonDoc) editable(name string) error {
+// fields is the entry of one server, which must be an object, for changing its fields.
+func (d *jsonDoc) fields(name string) (*hujson.Value, error) {
 	_, m, err := d.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	if m.Value.Value.Kind() != '{' {
+		return nil, d.wrong(&m.Value, "it should be an object")
+	}
+	return &m.Value, nil
+}
+
+func (d *jsonDoc) editable(name string) error {
+	v, err := d.fields(name)
 	if err != nil {
 		return err
 	}
-	if m.Value.Value.Kind() != '{' {
-		return d.wrong(&m.Value, "it should be an object")
-	}
-	for _, field := range m.Value.Value.(*hujson.Object).Members {
-		if _, err := member(&m.Value, field.Name.Value.(hujson.Literal).String()); err != nil {
-			return d.wrong(&m.Value, err.Error())
+	members := v.Value.(*hujson.Object).Members
+	for i := range members {
+		if _, err := member(v, keyOf(&members[i])); err != nil {
+			return d.wrong(v, err.Error())
 		}
 	}
 	return nil
@@ -291,35 +284,32 @@ func (d *jsonDoc) add(name string, value object) (edit, string, bool, error) {
 }
 
 func (d *jsonDoc) set(name, key string, value any) (edit, error) {
-	_, m, err := d.entry(name)
+	v, err := d.fields(name)
 	if err != nil {
 		return nil, err
 	}
-	if m.Value.Value.Kind() != '{' {
-		return nil, d.wrong(&m.Value, "it should be an object")
-	}
-	old, err := member(&m.Value, key)
+	old, err := member(v, key)
 	if err != nil {
-		return nil, d.wrong(&m.Value, err.Error())
+		return nil, d.wrong(v, err.Error())
 	}
 	if old == nil {
-		e, _ := d.insert(&m.Value, key, value)
+		e, _ := d.insert(v, key, value)
 		return e, nil
 	}
-	l := d.layoutOf(&m.Value)
+	l := d.layoutOf(v)
 	return edit{{d.bom + old.Value.StartOffset, d.bom + old.Value.EndOffset, l.json(value)}}, nil
 }
 
 func (d *jsonDoc) unset(name, key string) (edit, error) {
-	_, m, err := d.entry(name)
+	v, err := d.fields(name)
 	if err != nil {
 		return nil, err
 	}
-	old, err := member(&m.Value, key)
+	old, err := member(v, key)
 	if err != nil || old == nil {
 		return nil, err
 	}
-	return d.cut(&m.Value, old, ""), nil
+	return d.cut(v, old, ""), nil
 }
 
 func (d *jsonDoc) remove(name, gap string, made bool) (edit, error) {

@@ -1,6 +1,7 @@
 package clientconfig
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/tailscale/hujson"
@@ -62,7 +63,7 @@ func (d *jsonDoc) insert(v *hujson.Value, key string, value any) (e edit, gap st
 
 // layoutOf is how the members of an object are to be written.
 func (d *jsonDoc) layoutOf(v *hujson.Value) layout {
-	l := layout{newline: newlineOf(d.text), unit: d.unit(), indent: d.indentAt(d.bom + v.StartOffset), colon: ": ", comma: ", "}
+	l := layout{newline: newlineOf(d.text), unit: d.step, indent: d.indentAt(d.bom + v.StartOffset), colon: ": ", comma: ", "}
 	if d.onOneLine(v) {
 		l.newline = ""
 		l.colon, l.comma = d.separators()
@@ -104,7 +105,7 @@ func (d *jsonDoc) memberIndent(v *hujson.Value) string {
 			return indent
 		}
 	}
-	return d.indentAt(d.bom+v.StartOffset) + d.unit()
+	return d.indentAt(d.bom+v.StartOffset) + d.step
 }
 
 func (d *jsonDoc) lineStart(at int) int { return strings.LastIndexByte(d.text[:at], '\n') + 1 }
@@ -124,7 +125,7 @@ func (d *jsonDoc) indentAt(at int) string {
 func (d *jsonDoc) unit() string {
 	for v := range d.root.All() {
 		o, ok := v.Value.(*hujson.Object)
-		if !ok || len(o.Members) == 0 {
+		if !ok || len(o.Members) == 0 || !bytes.ContainsRune(o.Members[0].Name.BeforeExtra, '\n') {
 			continue
 		}
 		at := d.bom + o.Members[0].Name.StartOffset

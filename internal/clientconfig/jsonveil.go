@@ -57,7 +57,7 @@ func (v *veiler) walk(value *hujson.Value) {
 func (v *veiler) member(parent *hujson.Value, m *hujson.ObjectMember) {
 	from, to := v.d.bom+m.Name.StartOffset, v.d.bom+m.Value.EndOffset
 	v.extra(from-len(m.Name.BeforeExtra), m.Name.BeforeExtra)
-	name := m.Name.Value.(hujson.Literal).String()
+	name := keyOf(m)
 	if parent == v.entry && v.show(v.name, name) {
 		return
 	}
@@ -78,8 +78,8 @@ func (v *veiler) member(parent *hujson.Value, m *hujson.ObjectMember) {
 // fields are the keys of the entry.
 func (v *veiler) fields() (keys []string) {
 	if o, ok := v.entry.Value.(*hujson.Object); ok {
-		for _, m := range o.Members {
-			keys = append(keys, m.Name.Value.(hujson.Literal).String())
+		for i := range o.Members {
+			keys = append(keys, keyOf(&o.Members[i]))
 		}
 	}
 	return keys

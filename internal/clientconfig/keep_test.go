@@ -150,6 +150,21 @@ func TestAClientThatStartsDuringTheWrite(t *testing.T) {
 	l.want(file, others) // not a second time
 }
 
+// What took another's place is as much at risk as what was added.
+func TestAClientThatStartsDuringAReplacement(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	const id = "claude-desktop"
+	l.write(l.file(id), strings.Replace(others, "github", tools.Profile, 1))
+	l.editor.step = func(name string) { l.runs[id] = l.runs[id] || name == "replaced" }
+	if p := l.must(id, Task{Set: []Entry{tools}, Force: true}); p.Changes[0].Action != Replace {
+		t.Fatalf("%+v", p.Changes)
+	}
+	if e := l.entry(id, tools); e.State != Current || !e.Risky {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestWhatOutlivedTheClientIsNotAtRisk(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

@@ -26,6 +26,10 @@ var deeds = map[string]func(e *Editor, client string) error{
 		_, err := e.Write(context.Background(), client, Task{Set: []Entry{tools}})
 		return err
 	},
+	"many": func(e *Editor, client string) error {
+		_, err := e.Write(context.Background(), client, Task{Set: append(many(19), tools)})
+		return err
+	},
 	"move": func(e *Editor, client string) error {
 		_, err := e.Write(context.Background(), client, Task{Set: []Entry{moved}})
 		return err
@@ -184,6 +188,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		{client: "cursor", before: others, first: []string{"set", "move"}, do: "undo"},
 		{client: "cline", do: "set"},
 		{client: "claude-code", before: others, do: "set"},
+		{client: "claude-code", before: others, do: "many"},
 		{client: "codex", before: codex, do: "set"},
 		{client: "goose", before: "a: 1 # b", first: []string{"set"}, do: "drop"},
 	} {
@@ -236,7 +241,7 @@ func (k killing) at(t *testing.T, at int) bool {
 	l.tidy()
 	l.debrisOf(file)
 	// And everything can be taken out again.
-	l.must(k.client, Task{Drop: []Entry{tools}})
+	l.must(k.client, Task{Drop: append(many(19), tools)})
 	l.same(home)
 	if ids, err := l.editor.Written(); err != nil || len(ids) != 0 {
 		t.Errorf("after step %d still written: %v, %v", at, ids, err)
@@ -254,6 +259,8 @@ func (k killing) again(l *lab) {
 		if got := l.stateOf(k.client, tools); got != Current {
 			l.t.Errorf("the entry is %s", got)
 		}
+	case "many":
+		l.must(k.client, Task{Set: append(many(19), tools), Auto: true})
 	case "move":
 		l.must(k.client, Task{Set: []Entry{moved}, Auto: true})
 	case "drop":

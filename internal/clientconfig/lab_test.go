@@ -12,7 +12,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 // lab is a home folder with clients in it, and an Editor of one app.
 type lab struct {
-	t      *testing.T
+	t      testing.TB
 	home   string
 	env    map[string]string
 	exe    string
@@ -21,14 +21,14 @@ type lab struct {
 	editor *Editor
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	return newLabIn(t, t.TempDir())
 }
 
 // newQuickLab is in memory where that is possible, for tests of very many writes: each
 // waits for the disk a few times.
-func newQuickLab(t *testing.T) *lab {
+func newQuickLab(t testing.TB) *lab {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "clientconfig-*")
 	if err != nil {
@@ -38,7 +38,7 @@ func newQuickLab(t *testing.T) *lab {
 	return newLabIn(t, dir)
 }
 
-func newLabIn(t *testing.T, dir string) *lab {
+func newLabIn(t testing.TB, dir string) *lab {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the paths of this lab are those of Unix")

@@ -109,7 +109,7 @@ func TestAdditionsOfThePersonSurvive(t *testing.T) {
 			}
 			p := l.must(id, Task{Set: []Entry{tools}})
 			if p.Writes() {
-				t.Error(p.Diff)
+				t.Error(p.Diff())
 			}
 			moved := Entry{Profile: tools.Profile, URL: "http://127.0.0.1:7900/other"}
 			if p = l.must(id, Task{Set: []Entry{moved}}); p.Changes[0].Action != Update {

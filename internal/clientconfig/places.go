@@ -68,8 +68,17 @@ func (s system) absolute(path string) bool {
 }
 
 // files are the config files of c that are to be written, and an error when that
-// cannot be told. Mostly it is one. None need exist.
+// cannot be told. Mostly it is one, which need not exist.
 func (s system) files(c *Client) ([]string, error) {
+	files, err := s.main(c)
+	if err != nil {
+		return nil, err
+	}
+	return append(files, s.more(c)...), nil
+}
+
+// main are those files without more.
+func (s system) main(c *Client) ([]string, error) {
 	var candidates []string
 	for _, template := range c.Files.on(s.goos) {
 		template, onlyThere := strings.CutPrefix(template, "?")
@@ -104,6 +113,18 @@ func (s system) files(c *Client) ([]string, error) {
 		return list[:1], nil
 	}
 	return candidates[:1], nil
+}
+
+// more are files that are written where they exist.
+func (s system) more(c *Client) (files []string) {
+	for _, template := range c.Also.on(s.goos) {
+		path, pinned := s.expand(template)
+		files = append(files, keep(matching(path), exists)...)
+		if pinned {
+			break
+		}
+	}
+	return files
 }
 
 // packaged finds the one file that belongs to an installed package, whose folder has a

@@ -1,6 +1,7 @@
 package clientconfig
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,6 +44,9 @@ const (
 	Leave   Action = "leave" // see Err, or somebody took it out
 )
 
+// gains reports that an entry becomes ours.
+func (a Action) gains() bool { return a == Add || a == Replace }
+
 // Change is one entry of a plan.
 type Change struct {
 	Profile string
@@ -57,7 +61,6 @@ type Plan struct {
 	Client  *Client
 	File    string
 	Changes []Change
-	Diff    string   // unified; empty when the file stays as it is. Values that are not ours are covered.
 	Notes   []string // what a person should know
 	Running bool     // the client runs and would overwrite the file: without Force Apply refuses
 
@@ -65,12 +68,15 @@ type Plan struct {
 	anyway  bool                  // although the client runs
 	before  content
 	after   []byte
+	digest  func() string // of after
+	diff    func() string
 	gone    bool     // the file is to be deleted
 	folders []string // and these, where nothing else is in them
 	known   string   // what is remembered, as it was found
 	was     *record  // and settled
 	rec     *record  // and is to be then
-	dirty   bool     // rec differs from what is remembered
+	dirty   bool     // rec differs from what is remembered, or an order is done with
+	done    []string // profiles whose orders are then
 	steps   []stepChange
 	undoes  bool  // a step, and is none itself
 	cut     *step // the last write, if it was cut off, which may have left things lying about
@@ -97,13 +103,30 @@ func (p *Plan) String() string {
 }
 
 // Writes reports that the file is going to be changed.
-func (p *Plan) Writes() bool { return p.sumAfter() != p.before.sum() }
+func (p *Plan) Writes() bool {
+	switch {
+	case p.gone:
+		return p.before.exists()
+	case !p.before.exists():
+		return len(p.after) > 0
+	}
+	return !bytes.Equal(p.after, p.before.data)
+}
+
+// Diff is unified, and empty when the file stays as it is. Values that are not ours are
+// covered.
+func (p *Plan) Diff() string {
+	if !p.Writes() {
+		return ""
+	}
+	return p.diff()
+}
 
 func (p *Plan) sumAfter() string {
 	if p.gone || !p.before.exists() && len(p.after) == 0 {
 		return ""
 	}
-	return hash(string(p.after))
+	return p.digest()
 }
 
 // Plan works out what a task does to a client's config, one plan for each file.
@@ -123,21 +146,26 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 	}
 	files, err := e.system.files(c)
 	if len(t.Set) == 0 { // there is nothing to be put anywhere
-		files, err = keep(files, exists), nil
+		files, err = keep(files, func(path string) bool { return exists(path) || s.ordered(c.ID, profilesOf(t.Drop)...) }), nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	var plans []*Plan
+	more := e.system.more(c)
 	for _, file := range files {
 		if t.File != "" && t.File != file {
 			continue
 		}
-		p, err := e.plan(c, file, t)
-		if err != nil {
+		switch p, err := e.plan(c, file, t); {
+		case err == nil:
+			plans = append(plans, p)
+		case len(plans) > 0 && slices.Contains(more, file) && (len(t.Set) > 0 || len(s.file(file).owned()) == 0):
+			// it does not keep the first from being written
+			plans[0].Notes = append(plans[0].Notes, err.Error())
+		default:
 			return nil, err
 		}
-		plans = append(plans, p)
 	}
 	for _, file := range s.othersOf(c.ID, files) {
 		switch p, err := e.plan(c, file, s.Files[file].part(t)); {
@@ -149,6 +177,13 @@ func (e *Editor) Plan(id string, t Task) ([]*Plan, error) {
 		}
 	}
 	return plans, nil
+}
+
+func profilesOf(entries []Entry) (profiles []string) {
+	for _, e := range entries {
+		profiles = append(profiles, e.Profile)
+	}
+	return profiles
 }
 
 // part is what of a task is about entries that we have in a file which is not, or not
@@ -163,11 +198,7 @@ func (r *record) part(t Task) Task {
 
 // plan works out what a task does to one file.
 func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
-	s, err := e.loadState()
-	if err != nil {
-		return nil, err
-	}
-	w, err := e.open(c, file, s.file(file))
+	w, s, err := e.start(c, file)
 	if err != nil {
 		return nil, err
 	}
@@ -186,8 +217,14 @@ func (e *Editor) plan(c *Client, file string, t Task) (*Plan, error) {
 	}
 	p.Running, p.anyway = w.running, t.Force || t.Anyway
 	p.known = canonical(s.file(file))
-	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0)
+	if !t.Auto {
+		p.done = profilesOf(slices.Concat(t.Set, t.Drop))
+	}
+	p.dirty = canonical(p.rec) != p.known && (s.Files[file] != nil || len(p.rec.Entries) > 0) || s.ordered(c.ID, p.done...)
 	p.again = func() (*Plan, error) { return e.plan(c, file, t) }
+	if !w.before.exists() && p.Writes() && !e.system.installed(c) {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s does not seem to be installed here; %s is a new file", c.Name, file))
+	}
 	return p, nil
 }
 
@@ -198,7 +235,9 @@ func (w *work) plan() (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, after: []byte(w.text), was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
+	p := &Plan{Client: w.client, File: w.file, Changes: w.changes, before: w.before, was: w.was, rec: w.rec, steps: w.steps, cut: w.cut}
+	p.after = []byte(w.text)
+	p.digest = digestOf(p.after)
 	switch {
 	case w.before.exists() && w.doc.empty() && len(w.touched) > 0 && (w.rec.Created || w.client.OwnFile):
 		p.gone, p.folders = true, w.rec.Folders
@@ -214,9 +253,7 @@ func (w *work) plan() (*Plan, error) {
 	if notes := w.doc.notes(); w.client.Strict && len(notes) > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("%s has %s, which %s may not understand", w.file, strings.Join(notes, " and "), w.client.Name))
 	}
-	if p.Writes() {
-		p.Diff = w.diff(p.gone)
-	}
+	p.diff = func() string { return w.diff(p.gone) }
 	return p, nil
 }
 

@@ -36,7 +36,7 @@ func (w *work) put(e Entry, t Task) Change {
 	o := w.remember(e.Profile, v.name, v.want)
 	o.Bridge = o.Bridge || e.Bridge
 	switch {
-	case c.Action == Add, c.Action == Replace:
+	case c.Action.gains():
 		o.Asked = t.Asked
 		o.Again = t.Auto && v.known != nil && v.known.Risky
 		o.Risky = w.running

@@ -39,7 +39,7 @@ func (e *Editor) replace(p *Plan) (written bool, err error) {
 	if err := syncFolder(filepath.Dir(target)); err != nil {
 		return true, fmt.Errorf("%s was written, but may not last: %w", p.File, err)
 	}
-	if data, err := os.ReadFile(target); err != nil || hash(string(data)) != p.sumAfter() {
+	if data, err := os.ReadFile(target); err != nil || hash(data) != p.sumAfter() {
 		return true, &Error{Summary: p.File + " was written again by another program at once, which may have taken our entry out",
 			Hint: "mcpauth-tray clients list shows what is there now", Err: err}
 	}
@@ -77,7 +77,7 @@ func (e *Editor) install(temp, target string, p *Plan) (written bool, err error)
 	}
 	for ours := p.sumAfter(); ; {
 		displaced, err := os.ReadFile(temp)
-		switch sum := hash(string(displaced)); {
+		switch sum := hash(displaced); {
 		case err != nil:
 			return true, fmt.Errorf("%s was written, but what it had before cannot be looked at in %s: %w", p.File, temp, err)
 		case sum == p.before.sum():
@@ -138,13 +138,13 @@ func (e *Editor) clear(p *Plan) error {
 	dir := filepath.Dir(p.before.real)
 	for _, name := range leftovers(dir, besides(p.before.real)) {
 		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil || known[hash(string(data))] {
+		if err != nil || known[hash(data)] {
 			continue
 		}
 		if doc, err := parse(p.Client, data); err != nil || doc.empty() {
 			continue // a part of what was to be written
 		}
-		sum := hash(string(data))
+		sum := hash(data)
 		if err := e.saveBackup(sum, data); err != nil {
 			return noBackup(p, err)
 		}
@@ -198,7 +198,7 @@ func (e *Editor) deleteFile(p *Plan) (written bool, err error) {
 		return false, notWritten(p, "it is ours and empty now, but cannot be deleted", err)
 	}
 	e.step("exchanged")
-	if data, err := os.ReadFile(aside); err != nil || hash(string(data)) != p.before.sum() {
+	if data, err := os.ReadFile(aside); err != nil || hash(data) != p.before.sum() {
 		return false, errors.Join(changed(p.File), create(aside, target))
 	}
 	return true, errors.Join(os.Remove(aside), syncFolder(filepath.Dir(target)))

@@ -99,7 +99,7 @@ func inShape(t *testing.T, c *Client, name, text string) {
 		t.Errorf("%s: not all of\n%s\nis in\n%s", name, text, written)
 	}
 	if p := l.must(c.ID, Task{Set: []Entry{tools}}); p.Writes() {
-		t.Errorf("%s: a second write would change\n%s", name, p.Diff)
+		t.Errorf("%s: a second write would change\n%s", name, p.Diff())
 	}
 	l.must(c.ID, Task{Set: []Entry{moved}})
 	if want := strings.Replace(written, tools.URL, moved.URL, 1); l.read(file) != want {

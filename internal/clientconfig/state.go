@@ -15,6 +15,7 @@ import (
 type state struct {
 	Version int                `json:"version"`
 	Files   map[string]*record `json:"files"` // path, as the client knows it → what is ours there
+	Orders  []Order            `json:"orders,omitempty"`
 }
 
 const stateVersion = 1
@@ -271,7 +272,7 @@ func (e *Editor) saveBackup(sum string, data []byte) error {
 // readBackup returns a kept config file, whole.
 func (e *Editor) readBackup(sum string) ([]byte, error) {
 	data, err := os.ReadFile(e.backup(sum))
-	if err == nil && hash(string(data)) != sum {
+	if err == nil && hash(data) != sum {
 		err = errors.New("it is damaged")
 	}
 	if err != nil {

@@ -42,7 +42,7 @@ func swapped(t *testing.T, name string, a *txtar.Archive) {
 	entry := tools
 	entry.Name, entry.Over, entry.Bridge = server, l.server(id, server).Mark, bridge
 	p := l.must(id, Task{Set: []Entry{entry}})
-	after, diff := l.read(file), strings.ReplaceAll(p.Diff, l.home, "~")
+	after, diff := l.read(file), strings.ReplaceAll(p.Diff(), l.home, "~")
 	if *update {
 		rewriteGolden(t, name, a, after, diff)
 		return
@@ -61,7 +61,7 @@ func swapped(t *testing.T, name string, a *txtar.Archive) {
 		t.Errorf("the entry is %s", s)
 	}
 	if again := l.must(id, Task{Set: []Entry{tools}}); again.Writes() {
-		t.Errorf("a second write would change\n%s", again.Diff)
+		t.Errorf("a second write would change\n%s", again.Diff())
 	}
 	moved := tools
 	moved.URL = "http://127.0.0.1:7900/mcp"
@@ -149,7 +149,7 @@ func TestASwapIsUndoneInAFileThatChanged(t *testing.T) {
 	}
 	l.write(file, strings.Replace(l.read(file), "other.example", "another.example", 1))
 	plans, err := l.editor.PlanUndo("cursor", false)
-	if err != nil || len(plans) != 1 || plans[0].Diff == "" || strings.Contains(plans[0].Diff, "canary") {
+	if err != nil || len(plans) != 1 || plans[0].Diff() == "" || strings.Contains(plans[0].Diff(), "canary") {
 		t.Fatalf("the preview is %+v, %v", plans, err)
 	}
 	if err := l.undo("cursor"); err != nil {

@@ -22,6 +22,7 @@ type Client struct {
 	Name     string     `yaml:"name"`
 	Files    places     `yaml:"files"`
 	Every    bool       `yaml:"every"`
+	Also     places     `yaml:"also"`
 	OwnFile  bool       `yaml:"own_file"` // the whole file is ours
 	Format   string     `yaml:"format"`   // a key of formats
 	Strict   bool       `yaml:"strict"`   // comments and a BOM are known to break the client

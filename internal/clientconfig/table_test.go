@@ -81,6 +81,11 @@ func TestPlaces(t *testing.T) {
 					}
 				}
 			}
+			for _, template := range c.Also.on(goos) {
+				if path, _ := s.expand(template); path != "" {
+					fmt.Fprintf(&b, "%s %s also: %s\n", c.ID, goos, path)
+				}
+			}
 			for _, template := range c.Detect.on(goos) {
 				if path, _ := s.expand(template); path != "" {
 					fmt.Fprintf(&b, "%s %s installed: %s\n", c.ID, goos, path)
@@ -171,6 +176,41 @@ func TestWhichFile(t *testing.T) {
 	}
 	if err := l.undo("windsurf"); err != nil || exists(files[0]) || exists(files[1]) {
 		t.Errorf("undo: %v", err)
+	}
+}
+
+// TestProfilesOfAnEditor: those of VS Code that have servers of their own get ours, and
+// one that cannot be read does not keep the others from it.
+func TestProfilesOfAnEditor(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	main, work, broken := l.file("vscode"), l.path(".config/Code/User/profiles/-1a2b/mcp.json"), l.path(".config/Code/User/profiles/3c4d/mcp.json")
+	text := strings.Replace(others, "mcpServers", "servers", 1)
+	l.write(main, text)
+	l.write(work, text)
+	l.mkdir(l.path(".config/Code/User/profiles/without"))
+	plans, err := l.editor.Write(t.Context(), "vscode", Task{Set: []Entry{tools}})
+	if err != nil || len(plans) != 2 || l.read(main) == text || l.read(work) != l.read(main) {
+		t.Fatalf("%v, %v, %s", plans, err, l.read(work))
+	}
+	l.debris(l.path(".config/Code/User/profiles/without"))
+	if rows, err := l.editor.Look("vscode", []Entry{tools}); err != nil || len(rows) != 2 || rows[1].File != work || rows[1].Entries[0].State != Current {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	l.write(broken, "{ broken")
+	plans, err = l.editor.Write(t.Context(), "vscode", Task{Set: []Entry{moved}})
+	if err != nil || len(plans) != 2 || len(plans[0].Notes) != 1 || !strings.Contains(plans[0].Notes[0], broken) || !strings.Contains(l.read(work), moved.URL) {
+		t.Errorf("%v, %v", plans, err)
+	}
+	l.want(broken, "{ broken")
+	if _, err := l.editor.Write(t.Context(), "vscode", Task{Drop: []Entry{tools}}); err != nil {
+		t.Fatal(err)
+	}
+	l.want(main, text)
+	l.want(work, text)
+	l.env["VSCODE_PORTABLE"] = l.path("portable")
+	if got, want := l.editor.Files("vscode"), []string{l.path("portable/user-data/User/mcp.json")}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

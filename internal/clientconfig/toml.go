@@ -109,6 +109,8 @@ func (d *tomlDoc) servers() map[string]any {
 	return m
 }
 
+func (d *tomlDoc) after(_ edit, text string) (document, error) { return parseTOML(text, d.at, "") }
+
 func (d *tomlDoc) empty() bool { return strings.TrimSpace(d.text) == "" }
 
 func (d *tomlDoc) notes() []string {

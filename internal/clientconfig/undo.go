@@ -40,11 +40,7 @@ func noUndo(c *Client) error {
 }
 
 func (e *Editor) planUndo(c *Client, file string, force bool) (*Plan, error) {
-	s, err := e.loadState()
-	if err != nil {
-		return nil, err
-	}
-	w, err := e.open(c, file, s.file(file))
+	w, s, err := e.start(c, file)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +94,7 @@ func (e *Editor) restore(w *work, last step) (*Plan, error) {
 	}
 	w.text, w.doc = text, doc
 	w.rec.Created, w.rec.Made, w.rec.Folders = last.Record.Created, last.Record.Made, last.Record.Folders
-	p.Diff = w.diff(p.gone)
+	p.digest, p.diff = digestOf(p.after), func() string { return w.diff(p.gone) }
 	return p, nil
 }
 

@@ -48,6 +48,16 @@ func (e *Editor) open(c *Client, file string, rec *record) (*work, error) {
 	return w, nil
 }
 
+// start opens a config file for a plan, with what is remembered now.
+func (e *Editor) start(c *Client, file string) (*work, *state, error) {
+	s, err := e.loadState()
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := e.open(c, file, s.file(file))
+	return w, s, err
+}
+
 // blank reports a file that is there and has nothing in it, which may be all that is
 // left of what it was.
 func (w *work) blank() bool {
@@ -134,7 +144,7 @@ func (w *work) edit(e edit, err error) error {
 		return malformed(w.client, w.file, err)
 	}
 	text := e.apply(w.text)
-	doc, err := parse(w.client, []byte(text))
+	doc, err := w.doc.after(e, text)
 	if err != nil {
 		return w.broken(err)
 	}
@@ -269,10 +279,17 @@ func fromJSON(raw json.RawMessage) (object, error) {
 	return o, err
 }
 
-// verify requires that nothing but the entries touched differs from the file as it was.
+// verify reads the new content whole, as a client will, and requires that the servers are
+// those it was made with and that nothing but the entries touched differs from the file
+// as it was.
 func (w *work) verify() error {
-	if !sameBut(w.touched, w.doc.path(), w.first.all(), w.doc.all()) {
+	doc, err := parse(w.client, []byte(w.text))
+	if err != nil {
+		return w.broken(err)
+	}
+	if !same(doc.servers(), w.doc.servers()) || !sameBut(w.touched, doc.path(), w.first.all(), doc.all()) {
 		return w.broken(fmt.Errorf("more than our entry would change"))
 	}
+	w.doc = doc
 	return nil
 }

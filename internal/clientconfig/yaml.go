@@ -80,6 +80,8 @@ func (d *yamlDoc) servers() map[string]any {
 	return m
 }
 
+func (d *yamlDoc) after(_ edit, text string) (document, error) { return parseYAML(text, d.at, "") }
+
 func (d *yamlDoc) empty() bool {
 	return strings.TrimSpace(strings.TrimPrefix(d.text, byteOrderMark)) == ""
 }

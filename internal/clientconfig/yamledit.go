@@ -122,12 +122,10 @@ func quotedEnd(s string) int {
 }
 
 func (d *yamlDoc) set(name, key string, value any) (edit, error) {
-	_, entry, err := d.block(name)
+	members, old, err := d.fields(name, key)
 	if err != nil {
 		return nil, err
 	}
-	members := d.pairs(entry.value, entry.end)
-	old := lookup(members, key)
 	if old == nil {
 		last := members[len(members)-1]
 		e, _ := d.insert(last.end, strings.Repeat(" ", last.key.Column-1)+key+": "+yamlValue(value)+newlineOf(d.text))
@@ -151,13 +149,21 @@ func (d *yamlDoc) block(name string) (servers, entry *pair, err error) {
 	return servers, entry, nil
 }
 
-func (d *yamlDoc) unset(name, key string) (edit, error) {
+// fields are those of one server, and the one of that key, nil when it is not there.
+func (d *yamlDoc) fields(name, key string) (members []pair, field *pair, err error) {
 	_, entry, err := d.block(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	members = d.pairs(entry.value, entry.end)
+	return members, lookup(members, key), nil
+}
+
+func (d *yamlDoc) unset(name, key string) (edit, error) {
+	members, old, err := d.fields(name, key)
 	if err != nil {
 		return nil, err
 	}
-	members := d.pairs(entry.value, entry.end)
-	old := lookup(members, key)
 	if old == nil {
 		return nil, nil
 	}

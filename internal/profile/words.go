@@ -125,12 +125,16 @@ func notForwardable(name string) string {
 	return ""
 }
 
-var secretHeader = lazily(`(?i)auth|cookie|key|token|secret|password`)
+var secretWord = lazily(`(?i)auth|cookie|key|token|secret|password|credential|session`)
+
+// SecretName reports that what goes by that name, a header or a parameter of a URL, looks
+// like a secret.
+func SecretName(name string) bool { return secretWord.MatchString(name) }
 
 // headerValue is a header's value; one that looks like a secret by its name is treated as such.
 func headerValue(name string) kind {
 	k := text{check: fieldValue}
-	if secretHeader.MatchString(name) {
+	if SecretName(name) {
 		k.instead = "store it in a file that only you can read and name that in headers.set_file"
 	}
 	return k
