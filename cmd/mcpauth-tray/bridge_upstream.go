@@ -220,6 +220,7 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 		err = s.run(within, app)
 		switch {
 		case err == nil:
+			p.finished()
 			return fmt.Sprintf("Signed in to %s. Its tools are there now; list the tools again.", p.name), nil
 		case prompt != nil && within.Err() != nil && ctx.Err() == nil:
 			return howToGoOn(p.name, prompt), nil
@@ -251,6 +252,13 @@ func (p *bridgedProfile) show(at *status.Prompt) bool {
 	}
 	p.opened = time.Now()
 	return true
+}
+
+// finished notes that the page has done its work: the next sign-in needs one of its own.
+func (p *bridgedProfile) finished() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opened = time.Time{}
 }
 
 func howToGoOn(name string, at *status.Prompt) string {
