@@ -212,7 +212,7 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 		var prompt *status.Prompt
 		s := signIn{profile: p.name, wait: true, said: io.Discard, open: func(at *status.Prompt) error {
 			prompt = at
-			if !p.show(at) {
+			if !p.show(within, app, at) {
 				cancel() // the link is all there is: it must not be late
 			}
 			return nil
@@ -234,8 +234,9 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 	return "", p.failed(err)
 }
 
-// show opens the page and says whether one is open.
-func (p *bridgedProfile) show(at *status.Prompt) bool {
+// show opens the page and says whether one is open. Clients give their servers few
+// variables: where that is not enough to reach the desktop, the app opens it.
+func (p *bridgedProfile) show(ctx context.Context, app engine, at *status.Prompt) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.opened.IsZero() && time.Since(p.opened) < openPause {
@@ -247,7 +248,11 @@ func (p *bridgedProfile) show(at *status.Prompt) bool {
 	if at.LinkOnly {
 		return false
 	}
-	if desktop.OpenURL(at.URL) != nil {
+	err := desktop.OpenURL(at.URL)
+	if err != nil && p.starter != nil {
+		err = app.Do(ctx, supervisor.Action{Verb: supervisor.Page, Profile: p.name})
+	}
+	if err != nil {
 		return false
 	}
 	p.opened = time.Now()
