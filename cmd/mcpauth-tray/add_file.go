@@ -124,6 +124,12 @@ func (f *profilesFile) save() error {
 func (f *profilesFile) saveSecrets(folder string) (written []string, err error) {
 	for name, value := range f.beside {
 		file := filepath.Join(folder, name)
+		switch there, err := leftSecret(file, value); {
+		case err != nil:
+			return written, err
+		case there:
+			continue
+		}
 		if err := writeNew(file, value); err != nil {
 			return written, err
 		}
@@ -156,6 +162,23 @@ func (f *profilesFile) lock(ctx context.Context) (unlock func(), err error) {
 		return nil, fmt.Errorf("cannot wait for another command that edits profiles.yaml: %w", err)
 	}
 	return func() { _ = l.Close() }, nil
+}
+
+// leftSecret reports that a command that was cut off, or a profile that is gone, left this
+// very secret there. An empty file is nobody's secret, and is taken away.
+func leftSecret(file, secret string) (there bool, err error) {
+	info, err := os.Lstat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != 0 && info.Size() != int64(len(secret)+1) {
+		return false, nil // writeNew says what is wrong
+	}
+	if info.Size() == 0 {
+		return false, os.Remove(file)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || string(text) != secret+"\n" {
+		return false, nil
+	}
+	return true, os.Chmod(file, 0o600)
 }
 
 // writeNew writes a secret into a file of its own, for its owner alone. A file that is

@@ -39,6 +39,7 @@ func newApplication(o appOptions, log *slog.Logger, level *slog.LevelVar) (*appl
 	if err != nil {
 		return nil, err
 	}
+	w.action = o.signIn
 	if o.level == "" {
 		w.level = level
 	}

@@ -29,7 +29,7 @@ const (
 	// a minute, some only half of that.
 	signInTime = 25 * time.Second
 	// openPause keeps a client that calls the tool again and again from opening as
-	// many pages.
+	// many pages. Meanwhile it gets the link.
 	openPause = 30 * time.Second
 )
 
@@ -106,8 +106,9 @@ type bridgedProfile struct {
 	starter *appStart // nil: the app is in this process
 	said    io.Writer // gets the links of sign-ins; nil: nobody
 
-	mu     sync.Mutex
-	opened time.Time // when a page was last opened
+	mu      sync.Mutex
+	opened  time.Time // when a page was last opened
+	failing bool      // nothing came of the sign-in that it was for
 }
 
 var _ stdio.Upstream = (*bridgedProfile)(nil)
@@ -210,9 +211,10 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 	var err error
 	for _, app := range p.apps {
 		var prompt *status.Prompt
+		shown := false
 		s := signIn{profile: p.name, wait: true, said: io.Discard, open: func(at *status.Prompt) error {
 			prompt = at
-			if !p.show(at) {
+			if shown = p.show(within, app, at); !shown {
 				cancel() // the link is all there is: it must not be late
 			}
 			return nil
@@ -220,41 +222,64 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 		err = s.run(within, app)
 		switch {
 		case err == nil:
+			p.finished(true)
 			return fmt.Sprintf("Signed in to %s. Its tools are there now; list the tools again.", p.name), nil
 		case prompt != nil && within.Err() != nil && ctx.Err() == nil:
-			return howToGoOn(p.name, prompt), nil
+			return howToGoOn(p.name, prompt, shown), nil
 		case within.Err() != nil && ctx.Err() == nil:
 			return fmt.Sprintf("The sign-in to %[1]s has begun, and there is no page for it yet. If another program on this computer "+
 				"has opened one, finish it there. Afterwards the tools of %[1]s appear by themselves.", p.name), nil
 		case !errors.Is(err, control.ErrNotRunning):
+			p.finished(false)
 			return "", p.failed(err)
 		}
 	}
 	return "", p.failed(err)
 }
 
-// show opens the page and says whether one is open.
-func (p *bridgedProfile) show(at *status.Prompt) bool {
+// show opens the page and says whether one is open. Clients give their servers few
+// variables: where that is not enough to reach the desktop, the app opens it.
+func (p *bridgedProfile) show(ctx context.Context, app engine, at *status.Prompt) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.opened.IsZero() && time.Since(p.opened) < openPause {
+	recently := !p.opened.IsZero() && time.Since(p.opened) < openPause
+	if recently && !p.failing {
 		return true
 	}
 	if p.said != nil {
 		fmt.Fprintf(p.said, "Sign in to %s at\n%s\n", p.name, printable(at.URL))
 	}
-	if at.LinkOnly {
+	if at.LinkOnly || recently {
 		return false
 	}
-	if desktop.OpenURL(at.URL) != nil {
+	err := desktop.OpenURL(at.URL)
+	if err != nil && p.starter != nil {
+		err = app.Do(ctx, supervisor.Action{Verb: supervisor.Page, Profile: p.name})
+	}
+	if err != nil {
 		return false
 	}
-	p.opened = time.Now()
+	p.opened, p.failing = time.Now(), false
 	return true
 }
 
-func howToGoOn(name string, at *status.Prompt) string {
-	says := fmt.Sprintf("The sign-in to %s waits for the person at this computer. Continue in the browser, or open this page:\n%s\n", name, at.URL)
+// finished notes that the page has done its work: the next sign-in needs one of its own, at
+// once if this one worked.
+func (p *bridgedProfile) finished(worked bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failing = !worked
+	if worked {
+		p.opened = time.Time{}
+	}
+}
+
+func howToGoOn(name string, at *status.Prompt, shown bool) string {
+	how := "Open this page:"
+	if shown {
+		how = "Continue in the browser, or open this page:"
+	}
+	says := fmt.Sprintf("The sign-in to %s waits for the person at this computer. %s\n%s\n", name, how, at.URL)
 	if at.UserCode != "" {
 		says += "Code to enter there: " + at.UserCode + "\n"
 	}

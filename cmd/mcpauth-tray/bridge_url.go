@@ -118,7 +118,7 @@ func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	w.action = "Continue in the browser, or with the sign-in tool of this server"
+	w.action = "Call the sign-in tool of this server, or finish in the browser if a page is open"
 	o := &oneOff{log: log, world: w}
 	o.sup = supervisor.New(supervisor.Options{File: config.File, Logger: log,
 		Effects: w.effects(func(context.Context) error { return nil }, func() {})})

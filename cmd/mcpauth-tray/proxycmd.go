@@ -90,8 +90,11 @@ func runProxy(c *cobra.Command, args []string) error {
 	if t.debug {
 		level = "debug"
 	}
-	fg := &foreground{name: name, out: c.OutOrStdout(), said: c.ErrOrStderr(), state: p.State}
-	return runApp(c.Context(), appOptions{paths: p, noTray: true, level: level, ownProfiles: true, stderr: c.ErrOrStderr(), with: fg.follow})
+	fg := &foreground{name: name, out: c.OutOrStdout(), said: c.ErrOrStderr()}
+	return runApp(c.Context(), appOptions{
+		paths: p, noTray: true, level: level, ownProfiles: true, stderr: c.ErrOrStderr(), with: fg.follow,
+		signIn: fmt.Sprintf("Run: mcpauth-tray signin %s --state-dir %q", name, p.State),
+	})
 }
 
 // proxyPlaces are a folder for the state of this name and the settings of the app, as far
@@ -152,10 +155,9 @@ func writeProxyProfile(file, name string, t *translation, s profile.Settings) er
 
 // foreground is the face of one profile at a terminal.
 type foreground struct {
-	name  string
-	out   io.Writer // the URL
-	said  io.Writer
-	state string
+	name string
+	out  io.Writer // the URL
+	said io.Writer
 
 	url    string
 	asked  *status.Profile // the row when the sign-in at the start was asked for
@@ -197,7 +199,9 @@ func (f *foreground) see(ctx context.Context, a *application, row *status.Profil
 	f.tell(row)
 	if row.Phase == status.SignInNeeded && f.asked == nil {
 		f.asked = row
-		return a.sup.Do(ctx, supervisor.Action{Verb: supervisor.SignIn, Profile: f.name})
+		if a.sup.Do(ctx, supervisor.Action{Verb: supervisor.SignIn, Profile: f.name}) != nil && ctx.Err() == nil {
+			f.say(row) // something else is wrong, as with a fixed token
+		}
 	}
 	return nil
 }
@@ -226,12 +230,16 @@ func (f *foreground) tell(row *status.Profile) {
 			return
 		}
 	}
+	f.say(row)
+}
+
+func (f *foreground) say(row *status.Profile) {
 	said := row.Summary
 	if row.Detail != "" {
 		said += ": " + row.Detail
 	}
-	if row.Phase == status.SignInNeeded {
-		said += fmt.Sprintf("; sign in with: mcpauth-tray signin %s --state-dir %q", f.name, f.state)
+	if row.Phase == status.SignInNeeded && row.Action != "" {
+		said += ". " + row.Action
 	}
 	if said == f.last {
 		return

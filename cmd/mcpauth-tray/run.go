@@ -61,6 +61,7 @@ type appOptions struct {
 	level       string // of the log; empty: settings.log_level decides
 	keepClients bool   // the config files of MCP clients follow the profiles
 	ownProfiles bool   // the person named the profiles file: a missing one is an error
+	signIn      string // how a person signs in; empty: in the tray, or by the command
 	stderr      io.Writer
 	with        func(ctx context.Context, a *application) error // runs beside the app, nil for nothing; its end ends the app
 }

@@ -70,7 +70,7 @@ func (f *found) byIssuer(ctx context.Context) (err error) {
 	f.at = si.Issuer
 	f.meta, err = f.web.findMetadata(ctx, si.Issuer, si.TrustedIssuers)
 	f.resource = resourceFor(f.profile, "", si.Issuer)
-	if f.meta.openID {
+	if f.meta.openID || slices.Contains(f.meta.scopes, scopeOpenID) {
 		f.scopes = []string{scopeOpenID}
 	}
 	return err

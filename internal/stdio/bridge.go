@@ -147,7 +147,15 @@ func (b *Bridge) drain() error {
 	case <-b.ctx.Done():
 		return context.Cause(b.ctx)
 	}
+	b.meetApp()
 	return nil
+}
+
+// meetApp waits for the first word of the app, which may be that there is no such profile.
+func (b *Bridge) meetApp() {
+	ctx, cancel := context.WithTimeout(b.ctx, settleTime)
+	defer cancel()
+	_, _ = b.link.await(ctx)
 }
 
 // readLines works on the lines of stdin. Of the goroutines that run it one reads at a

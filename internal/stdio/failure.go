@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -121,7 +123,12 @@ const unreachable = "listener_unreachable"
 // portError is a local port that cannot be reached, or broke off before an answer.
 type portError struct{ err error }
 
-func (e *portError) Error() string { return "the local port does not answer: " + e.err.Error() }
+func (e *portError) Error() string {
+	if cutOff(e.err) {
+		return "the local port was lost before it answered"
+	}
+	return "the local port does not answer: " + e.err.Error()
+}
 
 func (e *portError) Unwrap() error { return e.err }
 
@@ -132,6 +139,12 @@ func (e *awayError) Error() string { return sentence(e.Says, e.Action) }
 
 // errNoAnswer is a request that the server took and left without an answer.
 var errNoAnswer = errors.New("the server ended without an answer to this request")
+
+// cutOff reports whether a connection ended on the way.
+func cutOff(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &op) && op.Op != "dial"
+}
 
 // describe turns what went wrong on the way into a failure.
 func describe(err error) failure {
@@ -149,6 +162,8 @@ func describe(err error) failure {
 		}
 	case errors.As(err, &port):
 		f.reason = unreachable
+	case cutOff(err):
+		f.says = "the connection was lost before the answer was whole"
 	}
 	return f
 }

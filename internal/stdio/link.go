@@ -250,6 +250,9 @@ func (f *follower) goOffline() {
 	f.settled = &place{offline: true, endpoint: f.last}
 	if was == nil || was.offline {
 		f.link.set(f.settled)
+		if was != nil && was.endpoint.State == Absent && f.last.State == SignedOut {
+			f.client.announce(f.Bridge) // the tool that is offered can do something now
+		}
 		return
 	}
 	if f.last.State == SignedOut {

@@ -123,8 +123,11 @@ func (b *Bridge) meet(c *call, e Endpoint) {
 
 func (b *Bridge) tool(e Endpoint) string {
 	title, does := "Sign in to "+b.name, " This tool starts the sign-in: a page opens in the browser of the person at this computer, who confirms there."
-	if e.State == down {
+	switch e.State {
+	case down:
 		title, does = "Try "+b.name+" again", " This tool tries it again."
+	case Absent:
+		does = " Until it runs, this tool can only say so; then it starts the sign-in, if one is needed."
 	}
 	return `{"name":` + quoted(b.toolName()) + `,"title":` + quoted(title) +
 		`,"description":` + quoted(sentence(e.Says, e.Action)+does) +

@@ -15,6 +15,7 @@ type Verb string
 const (
 	SignIn  Verb = "sign-in"  // start a sign-in; the Prompt appears in the Snapshot
 	Cancel  Verb = "cancel"   // end a sign-in under way
+	Page    Verb = "page"     // open the Prompt's page here, for a face that has no desktop
 	SignOut Verb = "sign-out" // forget the sign-in, with Revoke also at the provider
 	Restart Verb = "restart"  // one profile, or all when Profile is empty
 	Pause   Verb = "pause"    // stop serving every profile

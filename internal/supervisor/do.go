@@ -20,6 +20,7 @@ var verbs = map[Verb]struct {
 }{
 	SignIn:  {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.startSignIn(r, false)) }},
 	Cancel:  {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.cancelSignIn(r)) }},
+	Page:    {oneProfile, (*Supervisor).openPage},
 	SignOut: {oneProfile, (*Supervisor).signOut},
 	Restart: {anyProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { s.restart(r); answer(nil) }},
 	Pause:   {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { s.paused = true; answer(nil) }},
@@ -136,6 +137,20 @@ func (s *Supervisor) openPrompt(r *row) {
 				in.cancel(err)
 			}
 		}
+	})
+}
+
+// openPage opens the browser for a face that cannot.
+func (s *Supervisor) openPage(_ Action, r *row, answer func(error)) {
+	p, name := r.report.Prompt, r.want.Name
+	if p == nil || !r.want.SignIn.OpenBrowser {
+		answer(notNow("there is no page of a sign-in to %s to open", name))
+		return
+	}
+	url := p.URL
+	s.run(func() func() {
+		err := s.effects.OpenURL(name, url)
+		return func() { answer(err) }
 	})
 }
 

@@ -17,7 +17,8 @@ type Effects struct {
 	// Listen opens the local socket of a profile. A busy port is an error, never another port.
 	Listen func(profile.Profile) (Socket, error)
 	// OpenURL opens the browser for a profile's sign-in that a request started (start:
-	// on_request). Its error ends that sign-in, and is what SignIn's context says of why.
+	// on_request), or that a face without a desktop shows. Of a request's its error ends the
+	// sign-in, and is what SignIn's context says of why.
 	OpenURL func(profile, url string) error
 	// ClientURL is where clients reach a profile at every start, empty when that is another
 	// place each time. It is not settled while no port was chosen yet.

@@ -1,0 +1,46 @@
+package supervisor
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+)
+
+// A face without a desktop has the page opened here. That nothing opens is its to tell, and
+// ends nothing.
+func TestPage(t *testing.T) {
+	play(t, func(w *world) {
+		w.check = func(*service) status.Report { return status.Report{Phase: status.SignInNeeded} }
+		hidden := at("hidden", "127.0.0.1:7802")
+		hidden.SignIn.OpenBrowser = false
+		w.sup.Apply(config(at("a", "127.0.0.1:7801"), hidden))
+		w.expect("a", status.SignInNeeded, "")
+		page := func(name string) error {
+			return w.sup.Do(w.t.Context(), Action{Verb: Page, Profile: name})
+		}
+		if err := page("a"); !errors.Is(err, ErrNotNow) {
+			t.Errorf("without a sign-in: %v", err)
+		}
+		for _, name := range []string{"a", "hidden"} {
+			w.do(Action{Verb: SignIn, Profile: name})
+			synctest.Wait()
+		}
+		if err := page("hidden"); !errors.Is(err, ErrNotNow) {
+			t.Errorf("where only the link is shown: %v", err)
+		}
+		w.do(Action{Verb: Page, Profile: "a"})
+		if got := w.browser(); !slices.Equal(got, []string{w.row("a").Prompt.URL}) {
+			t.Errorf("opened %v", got)
+		}
+		w.set(func() { w.unopened = errors.New("no browser here") })
+		if err := page("a"); err == nil || err.Error() != "no browser here" {
+			t.Errorf("a page that does not open: %v", err)
+		}
+		w.expect("a", status.SigningIn, "")
+		w.serving("127.0.0.1:7801").approve()
+		w.expect("a", status.Ready, "")
+	})
+}
