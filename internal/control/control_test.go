@@ -14,9 +14,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
@@ -62,7 +65,7 @@ func serve(t *testing.T, e *engine) (path string, stop func()) {
 	go func() { served <- NewServer(e, nil).Serve(ctx, l) }()
 	stop = func() {
 		cancel()
-		if err := <-served; err != nil {
+		if err := soon.Receive(t, served, "the end of Serve"); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 		served <- nil
@@ -71,26 +74,19 @@ func serve(t *testing.T, e *engine) (path string, stop func()) {
 	return path, stop
 }
 
-// within is a context that keeps a failing test from hanging.
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func TestWatchSnapshotAndDo(t *testing.T) {
 	t.Parallel()
 	asked := make(chan supervisor.Action, 1)
 	e := &engine{do: func(_ context.Context, a supervisor.Action) error { asked <- a; return nil }}
 	e.publish(1)
 	path, _ := serve(t, e)
-	client, ctx := Dial(path), within(t)
+	client, ctx := Dial(path), soon.Context(t)
 
 	want := supervisor.Action{Verb: supervisor.SignOut, Profile: "one", Revoke: true}
 	if err := client.Do(ctx, want); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-asked; got != want {
+	if got := soon.Receive(t, asked, "the action"); got != want {
 		t.Errorf("the engine was asked for %+v, want %+v", got, want)
 	}
 	s, err := client.Snapshot(ctx)
@@ -132,7 +128,7 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 	} {
 		e := &engine{do: func(context.Context, supervisor.Action) error { return c.err }}
 		path, _ := serve(t, e)
-		err := Dial(path).Do(within(t), supervisor.Action{Verb: supervisor.Reload})
+		err := Dial(path).Do(soon.Context(t), supervisor.Action{Verb: supervisor.Reload})
 		var answer *Error
 		if !errors.As(err, &answer) {
 			t.Errorf("%v: got %v, not an Error", c.err, err)
@@ -156,7 +152,7 @@ func TestAnErrorOfManyLinesIsCutToItsFirst(t *testing.T) {
 		return fmt.Errorf("%w: p.yaml:3:1: bad%s", supervisor.ErrInvalidConfig, many)
 	}}
 	path, _ := serve(t, e)
-	err := Dial(path).Do(within(t), supervisor.Action{Verb: supervisor.Reload})
+	err := Dial(path).Do(soon.Context(t), supervisor.Action{Verb: supervisor.Reload})
 	if !errors.Is(err, supervisor.ErrInvalidConfig) || err.Error() != "profiles.yaml is invalid: p.yaml:3:1: bad" {
 		t.Errorf("Do = %v", err)
 	}
@@ -167,7 +163,7 @@ func TestSlowWatcherHoldsUpNobody(t *testing.T) {
 	e := &engine{}
 	e.publish(0)
 	path, _ := serve(t, e)
-	ctx := within(t)
+	ctx := soon.Context(t)
 
 	slow, stop := iter.Pull2(Dial(path).Stream(ctx))
 	defer stop()
@@ -175,7 +171,7 @@ func TestSlowWatcherHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Larger snapshots than any socket buffer holds: the slow one's connection is full.
-	const last = 400
+	const last = 80
 	big := strings.Repeat("x", 64<<10)
 	quick, stopQuick := iter.Pull2(Dial(path).Stream(ctx))
 	defer stopQuick()
@@ -211,7 +207,7 @@ func TestTheEndOfTheAppEndsWatchers(t *testing.T) {
 	e := &engine{}
 	e.publish(1)
 	path, stop := serve(t, e)
-	next, done := iter.Pull2(Dial(path).Stream(within(t)))
+	next, done := iter.Pull2(Dial(path).Stream(soon.Context(t)))
 	defer done()
 	if _, err, _ := next(); err != nil {
 		t.Fatal(err)
@@ -220,7 +216,7 @@ func TestTheEndOfTheAppEndsWatchers(t *testing.T) {
 	if _, err, _ := next(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("the stream ended with %v", err)
 	}
-	for range Dial(path).Watch(within(t)) {
+	for range Dial(path).Watch(soon.Context(t)) {
 		t.Error("Watch yielded something of an app that is gone")
 	}
 }
@@ -230,7 +226,7 @@ func TestAnEndedContextEndsAStreamWithItsError(t *testing.T) {
 	e := &engine{}
 	e.publish(1)
 	path, _ := serve(t, e)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(soon.Context(t))
 	defer cancel()
 	for s, err := range Dial(path).Stream(ctx) {
 		if s != nil {
@@ -243,28 +239,58 @@ func TestAnEndedContextEndsAStreamWithItsError(t *testing.T) {
 
 func TestAnAnswerUnderWayOutlivesTheEnd(t *testing.T) {
 	t.Parallel()
-	quit, stopped := make(chan struct{}), make(chan struct{})
-	e := &engine{do: func(ctx context.Context, _ supervisor.Action) error {
-		close(quit)
-		<-stopped
-		return ctx.Err()
-	}}
-	path, stop := serve(t, e)
-	answered := make(chan error, 1)
-	go func() { answered <- Dial(path).Do(t.Context(), supervisor.Action{Verb: supervisor.Quit}) }()
-	<-quit
-	go stop()
-	// The socket goes first; only then is the Action let go on.
-	for {
-		if _, err := Dial(path).Snapshot(within(t)); errors.Is(err, ErrNotRunning) {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		asked := make(chan struct{})
+		e := &engine{do: func(ctx context.Context, _ supervisor.Action) error {
+			close(asked)
+			time.Sleep(drainTimeout - time.Millisecond)
+			return ctx.Err()
+		}}
+		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		client := &Client{http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: l.dial}}}
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- NewServer(e, nil).Serve(ctx, l) }()
+		answered := make(chan error, 1)
+		go func() { answered <- client.Do(t.Context(), supervisor.Action{Verb: supervisor.Quit}) }()
+		<-asked
+		cancel()
+		<-l.closed // the socket goes first
+		if err := <-answered; err != nil {
+			t.Errorf("quit was answered with %v", err)
 		}
-	}
-	close(stopped)
-	if err := <-answered; err != nil {
-		t.Errorf("quit was answered with %v", err)
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+}
+
+// pipes is a listener in memory, for a bubble of fake time.
+type pipes struct {
+	net.Listener
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	theirs, ours := net.Pipe()
+	p.conns <- theirs
+	return ours, nil
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
 	}
 }
+
+func (p *pipes) Close() error { p.once.Do(func() { close(p.closed) }); return nil }
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 func TestACallerWhoLeavesEndsItsAction(t *testing.T) {
 	t.Parallel()
@@ -276,18 +302,18 @@ func TestACallerWhoLeavesEndsItsAction(t *testing.T) {
 		return ctx.Err()
 	}}
 	path, _ := serve(t, e)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(soon.Context(t))
 	defer cancel()
 	go func() { <-started; cancel() }()
 	if err := Dial(path).Do(ctx, supervisor.Action{Verb: supervisor.Reload}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Do = %v", err)
 	}
-	<-ended
+	soon.Receive(t, ended, "the end of the action")
 }
 
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
-	client, ctx := Dial(socketPath(t)), within(t)
+	client, ctx := Dial(socketPath(t)), soon.Context(t)
 	if err := client.Do(ctx, supervisor.Action{Verb: supervisor.Pause}); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Do = %v", err)
 	}
@@ -309,7 +335,7 @@ func TestTwoServers(t *testing.T) {
 	if _, err := Listen(path); !errors.Is(err, ErrInUse) {
 		t.Fatalf("a second Listen = %v", err)
 	}
-	if s, err := Dial(path).Snapshot(within(t)); err != nil || s.Serial != 7 {
+	if s, err := Dial(path).Snapshot(soon.Context(t)); err != nil || s.Serial != 7 {
 		t.Fatalf("the first no longer answers: %v", err)
 	}
 	stop()
@@ -373,7 +399,7 @@ func TestRefusals(t *testing.T) {
 
 func exchange(t *testing.T, path, request string) *http.Response {
 	t.Helper()
-	conn, err := dial(within(t), path)
+	conn, err := dial(soon.Context(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +424,7 @@ func TestServeSaysWhenItsSocketFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if err := NewServer(&engine{}, nil).Serve(within(t), l); !errors.Is(err, net.ErrClosed) {
+	if err := NewServer(&engine{}, nil).Serve(soon.Context(t), l); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve = %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // openDir is a directory that every user can enter, unlike those of t.TempDir.
@@ -85,12 +87,12 @@ func TestForeignClientIsRefused(t *testing.T) {
 		t.Error("it was accepted")
 	default:
 	}
-	conn, err := dial(within(t), path)
+	conn, err := dial(soon.Context(t), path)
 	if err != nil {
 		t.Fatalf("our own connection after it: %v", err)
 	}
 	_ = conn.Close()
-	_ = (<-accepted).Close()
+	_ = soon.Receive(t, accepted, "our own connection").Close()
 }
 
 var errClosedOnUs = errors.New("closed")
@@ -111,7 +113,7 @@ func TestForeignServerIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if _, err := Dial(path).Snapshot(within(t)); !errors.Is(err, ErrForeign) {
+	if _, err := Dial(path).Snapshot(soon.Context(t)); !errors.Is(err, ErrForeign) {
 		t.Errorf("Snapshot = %v", err)
 	}
 }

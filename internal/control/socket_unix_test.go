@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
 
@@ -63,7 +64,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
 	stale(t, path)
-	if err := Dial(path).Do(within(t), action); !errors.Is(err, ErrNotRunning) {
+	if err := Dial(path).Do(soon.Context(t), action); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Do on a dead socket = %v", err)
 	}
 	l, err := Listen(path)
@@ -88,7 +89,7 @@ func TestOneOfManyTakesAStaleSocket(t *testing.T) {
 	}
 	var won []net.Listener
 	for range many {
-		r := <-results
+		r := soon.Receive(t, results, "what a listener came to")
 		if r.err == nil {
 			won = append(won, r.l)
 		} else if !errors.Is(r.err, ErrInUse) {
@@ -185,7 +186,7 @@ func TestLongPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Dial(path).Do(within(t), action); !errors.Is(err, ErrNotRunning) && !strings.Contains(err.Error(), "--state-dir") {
+	if err := Dial(path).Do(soon.Context(t), action); !errors.Is(err, ErrNotRunning) && !strings.Contains(err.Error(), "--state-dir") {
 		t.Errorf("Do = %v", err)
 	}
 	l, err := Listen(path)
@@ -199,7 +200,7 @@ func TestLongPath(t *testing.T) {
 	if _, err := Listen(path); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second Listen = %v", err)
 	}
-	conn, err := dial(within(t), path)
+	conn, err := dial(soon.Context(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // A copy of the test binary plays the other programs: it writes down how it was
@@ -54,7 +56,7 @@ func play(file, role string) {
 	_ = os.Rename(file+".new", file)
 	switch role {
 	case "hang":
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Minute)
 	case "fail":
 		os.Exit(4)
 	}
@@ -95,17 +97,16 @@ func program(t *testing.T, role string, names ...string) (dir string, read func(
 	return dir, func() report {
 		t.Helper()
 		var r report
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		soon.Until(t, "the program is started", func() bool {
 			content, err := os.ReadFile(file)
 			if err == nil {
-				if err := json.Unmarshal(content, &r); err != nil {
-					t.Fatal(err)
-				}
-				return r
+				err = json.Unmarshal(content, &r)
 			}
-			if time.Now().After(end) {
-				t.Fatal("the program was not started")
+			if err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
 			}
-		}
+			return err == nil
+		})
+		return r
 	}
 }

@@ -11,8 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // TestMain lets the test binary be the client of another user.
@@ -35,6 +38,9 @@ func listen(t testing.TB, network, addr string) net.Listener {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(soon.Limit)); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 
@@ -45,6 +51,9 @@ func accept(t testing.TB, l net.Listener) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(soon.Limit)); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 

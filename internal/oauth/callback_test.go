@@ -16,15 +16,22 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
-// holdPort listens on a port of that address, outside the range that systems hand out for
-// port 0: once closed it stays free.
+// givenPorts are those that holdPort gave away.
+var givenPorts sync.Map
+
+// holdPort listens on a port of that address, outside the ranges that systems hand out for
+// port 0, and that the app chooses from: once closed it stays free.
 func holdPort(t *testing.T, host string) (net.Listener, int) {
 	t.Helper()
 	for range 100 {
-		port := 18000 + rand.N(10000)
+		port := 10000 + rand.N(9000)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		if l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))); err == nil {
 			return l, port
 		}
@@ -51,12 +58,12 @@ func newBrowser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, &http.Client{Jar: jar, Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{t, &http.Client{Jar: jar, Timeout: soon.Limit, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func (b *browser) do(method, address string, change func(*http.Request)) (*http.Response, string) {
 	b.t.Helper()
-	r, err := http.NewRequestWithContext(b.t.Context(), method, address, nil)
+	r, err := http.NewRequestWithContext(soon.Context(b.t), method, address, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -207,18 +214,13 @@ func checkPage(t *testing.T, name string, resp *http.Response, body string) {
 // shut waits until nobody listens any more.
 func (w *world) shut(host string) {
 	w.t.Helper()
-	deadline := time.Now().Add(8 * time.Second)
-	for {
+	soon.Until(w.t, "the callback port is closed", func() bool {
 		c, err := net.Dial("tcp", host)
-		if err != nil {
-			return
+		if err == nil {
+			c.Close()
 		}
-		c.Close()
-		if time.Now().After(deadline) {
-			w.t.Fatal("the callback port stays open")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return err != nil
+	})
 }
 
 // A49: fifty at once, one token request.
@@ -371,7 +373,7 @@ func TestTimeout(t *testing.T) {
 	w.sb.Switch("authorize-page")
 	done := w.begin()
 	prompt := w.prompt()
-	if _, err := w.person().Visit(t.Context(), prompt.URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), prompt.URL); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.end(done); code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "in time") {
@@ -420,7 +422,7 @@ func TestOneOfTwoCancels(t *testing.T) {
 	if err := w.end(left); code(t, err) != status.NotSignedIn {
 		t.Errorf("%v", err)
 	}
-	if _, err := w.person().Visit(t.Context(), w.prompt().URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), w.prompt().URL); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.end(stays); err != nil {
@@ -482,7 +484,7 @@ func TestBothFamilies(t *testing.T) {
 			t.Errorf("%s: %d", host, resp.StatusCode)
 		}
 	}
-	if _, err := w.person().Visit(t.Context(), start); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), start); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.end(done); err != nil {
@@ -501,7 +503,7 @@ func TestRedirectURL(t *testing.T) {
 	for _, bad := range []string{"https://example.com/cb", "http://example.com/cb", "http://localhost/cb#x", "ftp://localhost/", "http://10.0.0.1/"} {
 		p := w.profile
 		p.SignIn.RedirectURL = bad
-		err := w.open(p).SignIn(t.Context())
+		err := w.open(p).SignIn(soon.Context(t))
 		if code(t, err) != status.ProfileError {
 			t.Errorf("%s: %v", bad, err)
 		}

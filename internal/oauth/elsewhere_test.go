@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -38,7 +39,7 @@ func TestSignInIsSharedBetweenProcesses(t *testing.T) {
 	prompt := w.prompt()
 	second := other.begin()
 	other.waits()
-	if _, err := w.person().Visit(t.Context(), prompt.URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), prompt.URL); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.end(first); err != nil {
@@ -79,11 +80,11 @@ func TestAnUnfinishedSignInOfAnotherProcess(t *testing.T) {
 	if err := other.end(second); code(t, err) != status.NotSignedIn || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("the other ended with %v", err)
 	}
-	if r := other.account.Check(t.Context()); r.Phase != status.SignInNeeded {
+	if r := other.account.Check(soon.Context(t)); r.Phase != status.SignInNeeded {
 		t.Errorf("it is %+v", r)
 	}
 	other.mustSignIn() // a person asks again
-	if r := w.account.Check(t.Context()); r.Phase != status.Ready {
+	if r := w.account.Check(soon.Context(t)); r.Phase != status.Ready {
 		t.Errorf("the first does not notice: %+v", r)
 	}
 	if w.mustToken().Value != other.mustToken().Value {
@@ -97,7 +98,7 @@ func TestSignInAgain(t *testing.T) {
 	w := newWorld(t, sandbox.Options{}, nil)
 	tok := w.mustSignIn()
 	other := w.twin()
-	if _, err := other.account.Refused(t.Context(), other.mustToken(), nil); err != nil {
+	if _, err := other.account.Refused(soon.Context(t), other.mustToken(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if again := w.mustSignIn(); again.Value == tok.Value || again.Value == other.mustToken().Value {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 // leftovers are goroutines of this package that outlive the tests.
 func leftovers() string {
 	left := ""
-	for range 100 {
+	for range 400 { // twenty seconds
 		left = ""
 		buf := make([]byte, 1<<20)
 		all := string(buf[:runtime.Stack(buf, true)])
@@ -150,14 +151,15 @@ func signedIn(t *testing.T, sb *sandbox.Sandbox) string {
 		}
 	})
 	done := make(chan error, 1)
-	go func() { done <- a.SignIn(t.Context()) }()
-	if _, err := (&sandbox.Person{}).Visit(t.Context(), <-prompts); err != nil {
+	ctx := soon.Context(t)
+	go func() { done <- a.SignIn(ctx) }()
+	if _, err := (&sandbox.Person{}).Visit(ctx, soon.Receive(t, prompts, "the prompt")); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err != nil {
+	if err := soon.Receive(t, done, "the end of the sign-in"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Close(t.Context()); err != nil {
+	if err := s.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
 	rec := storedIn(t, dir, p)
@@ -191,7 +193,7 @@ func spawn(t *testing.T, dir, target, kill string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), self)
+	c := exec.CommandContext(soon.Context(t), self)
 	c.Env = append(os.Environ(), childDir+"="+dir, childTarget+"="+target, childKill+"="+kill)
 	return c
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -30,7 +31,7 @@ func TestIssuerOnly(t *testing.T) {
 	w := newWorld(t, sandbox.Options{Clients: []sandbox.Client{ownClient}, IssuerPath: "/t"}, func(w *world) {
 		w.profile.SignIn = profile.SignIn{Method: profile.MethodBrowser, Issuer: w.sb.Issuer(), ClientID: "mine", Scopes: []string{"openid", "mcp:tools"}}
 	})
-	w.account.Check(t.Context())
+	w.account.Check(soon.Context(t))
 	w.mustSignIn()
 	if n := w.sb.Count(sandbox.KindMCP) + w.sb.Count(sandbox.KindPRM); n != 0 {
 		t.Errorf("the target was asked %d times", n)
@@ -123,7 +124,7 @@ func TestClientAuthentication(t *testing.T) {
 			w.profile.SignIn = profile.SignIn{ClientID: "mine", ClientSecret: profile.Secret{Value: "x"}}
 			change(w)
 		})
-		err := w.account.SignIn(t.Context())
+		err := w.account.SignIn(soon.Context(t))
 		if got := code(t, err); got != status.ProfileError && got != status.ProviderRefused || w.sb.Count(sandbox.KindToken) != 0 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -134,7 +135,7 @@ func TestClientAuthentication(t *testing.T) {
 func TestTrustedIssuers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{}, func(w *world) { w.sb.Switch("metadata-issuer-slash") })
-	err := w.account.SignIn(t.Context())
+	err := w.account.SignIn(soon.Context(t))
 	slashed := w.sb.Issuer() + "/"
 	if code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), slashed) {
 		t.Fatalf("%v", err)
@@ -166,7 +167,7 @@ func TestMergedMetadata(t *testing.T) {
 	w.sb.Set(func(f *sandbox.Faults) {
 		f.Path(paths[0], sandbox.JSON(http.StatusOK, strings.Replace(doc("").Body, "S256", "plain", 1)))
 	})
-	if err := w.account.SignIn(t.Context()); code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), "S256") {
+	if err := w.account.SignIn(soon.Context(t)); code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), "S256") {
 		t.Errorf("PKCE was patched together: %v", err)
 	}
 }
@@ -181,7 +182,7 @@ func TestNoLegacyDiscovery(t *testing.T) {
 		f.Challenges = []string{"Bearer"}
 	})
 	before := w.sb.Count(sandbox.KindMetadata)
-	if err := w.account.SignIn(t.Context()); code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), "sign_in.issuer") {
+	if err := w.account.SignIn(soon.Context(t)); code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), "sign_in.issuer") {
 		t.Errorf("%v", err)
 	}
 	if w.sb.Count(sandbox.KindMetadata) != before || w.last().Phase != status.Ready {
@@ -198,7 +199,7 @@ func TestIssIsPinned(t *testing.T) {
 	if _, err := w.signIn(w.person()); code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "promises to") {
 		t.Errorf("%v", err)
 	}
-	if err := w.account.SignOut(t.Context(), false); err != nil {
+	if err := w.account.SignOut(soon.Context(t), false); err != nil {
 		t.Fatal(err)
 	}
 	w.mustSignIn()
@@ -301,7 +302,7 @@ func TestNeedsOwnClient(t *testing.T) {
 			w.settings = profile.Settings{RedirectHost: "localhost", RedirectPort: port}
 			change(w)
 		})
-		err := w.account.SignIn(t.Context())
+		err := w.account.SignIn(soon.Context(t))
 		for _, part := range []string{fmt.Sprintf("http://localhost:%d/callback", port), "sign_in.client_id", "profile tools"} {
 			if code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: %q is missing in %v", name, part, err)
@@ -356,13 +357,13 @@ func TestSignOut(t *testing.T) {
 	for _, revoke := range []bool{false, true} {
 		w := newWorld(t, sandbox.Options{}, nil)
 		tok := w.mustSignIn()
-		if err := w.account.SignOut(t.Context(), revoke); err != nil {
+		if err := w.account.SignOut(soon.Context(t), revoke); err != nil {
 			t.Fatal(err)
 		}
 		if r := w.last(); r.Phase != status.SignInNeeded || r.Summary != "signed out" || r.Account != nil {
 			t.Errorf("%+v", r)
 		}
-		if _, err := w.account.Token(t.Context()); code(t, err) != status.NotSignedIn {
+		if _, err := w.account.Token(soon.Context(t)); code(t, err) != status.NotSignedIn {
 			t.Errorf("%v", err)
 		}
 		if w.sb.Live(tok.Value) == revoke || len(w.store.grants()) != 0 || w.store.intents() != 0 {
@@ -372,10 +373,10 @@ func TestSignOut(t *testing.T) {
 			t.Error("the refresh token was not the one revoked")
 		}
 		w.restart()
-		if r := w.account.Check(t.Context()); r.Phase != status.SignInNeeded {
+		if r := w.account.Check(soon.Context(t)); r.Phase != status.SignInNeeded {
 			t.Errorf("%+v", r)
 		}
-		if err := w.account.SignOut(t.Context(), true); err != nil {
+		if err := w.account.SignOut(soon.Context(t), true); err != nil {
 			t.Errorf("once more: %v", err)
 		}
 	}
@@ -391,12 +392,12 @@ func TestSignOutWhileProviderIsDown(t *testing.T) {
 			a = sandbox.Redirect(307, w.sb.ElsewhereURL()+"/revoke")
 		}
 		w.sb.Set(func(f *sandbox.Faults) { f.Answer(sandbox.KindRevoke, a) })
-		err := w.account.SignOut(t.Context(), true)
+		err := w.account.SignOut(soon.Context(t), true)
 		if code(t, err) != status.IDPUnavailable || !strings.Contains(err.Error(), "without revoking") {
 			t.Errorf("%v", err)
 		}
 		w.mustToken()
-		if err := w.account.SignOut(t.Context(), false); err != nil {
+		if err := w.account.SignOut(soon.Context(t), false); err != nil {
 			t.Error(err)
 		}
 		if w.sb.Count(sandbox.KindElsewhere) != 0 {
@@ -410,7 +411,7 @@ func TestSignOutDuringSignIn(t *testing.T) {
 	w := newWorld(t, sandbox.Options{}, nil)
 	done := w.begin()
 	w.prompt()
-	if err := w.account.SignOut(t.Context(), false); err != nil {
+	if err := w.account.SignOut(soon.Context(t), false); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.end(done); code(t, err) != status.NotSignedIn {
@@ -432,7 +433,7 @@ func TestSignInAfterCancel(t *testing.T) {
 		if err := w.end(first); code(t, err) != status.NotSignedIn {
 			t.Fatalf("%v", err)
 		}
-		if _, err := w.person().Visit(t.Context(), w.prompt().URL); err != nil {
+		if _, err := w.person().Visit(soon.Context(t), w.prompt().URL); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.end(done); err != nil {
@@ -447,10 +448,10 @@ func TestNewerRecordStays(t *testing.T) {
 	w := newWorld(t, sandbox.Options{}, nil)
 	newer := []byte(`{"version":99}`)
 	w.store.put(accountKey(withDefaults(w.profile)), newer)
-	if err := w.account.SignIn(t.Context()); code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "newer version") {
+	if err := w.account.SignIn(soon.Context(t)); code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("%v", err)
 	}
-	if err := w.account.SignOut(t.Context(), false); err != nil {
+	if err := w.account.SignOut(soon.Context(t), false); err != nil {
 		t.Fatal(err)
 	}
 	w.mustSignIn()
@@ -466,7 +467,7 @@ func TestProfileChangesDuringSignIn(t *testing.T) {
 	prompt := w.prompt()
 	w.profile.SignIn.TokenAuth = authBasic
 	w.reopen()
-	if _, err := w.person().Visit(t.Context(), prompt.URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), prompt.URL); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.end(done); code(t, err) != status.SignInFailed || len(w.store.grants()) != 0 {
@@ -520,19 +521,15 @@ func TestWaitForSignIn(t *testing.T) {
 	w := newWorld(t, sandbox.Options{}, nil)
 	done := w.begin()
 	prompt := w.prompt()
-	_, err := w.account.Token(t.Context())
+	_, err := w.account.Token(soon.Context(t))
 	var e *Error
 	if code(t, err) != status.SignInRunning || !errors.As(err, &e) || e.Wait == nil {
 		t.Fatalf("%v", err)
 	}
-	if _, err := w.person().Visit(t.Context(), prompt.URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), prompt.URL); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-e.Wait:
-	case <-time.After(10 * time.Second):
-		t.Fatal("Wait was not closed")
-	}
+	soon.Receive(t, e.Wait, "that Wait is closed")
 	w.mustToken()
 	if err := w.end(done); err != nil {
 		t.Error(err)
@@ -543,21 +540,21 @@ func TestOpenServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{}, nil)
 	w.sb.Set(func(f *sandbox.Faults) { f.Answer(sandbox.KindMCP, sandbox.JSON(http.StatusOK, "{}")) })
-	r := w.account.Check(t.Context())
+	r := w.account.Check(soon.Context(t))
 	if r.Phase != status.Ready || r.Summary != "no sign-in needed" || !strings.Contains(r.Detail, "offers one") {
 		t.Errorf("%+v", r)
 	}
-	tok, err := w.account.Token(t.Context())
+	tok, err := w.account.Token(soon.Context(t))
 	if err != nil || !tok.IsZero() {
 		t.Errorf("%v, %v", tok, err)
 	}
 	w.sb.Switch("prm-missing")
 	w.restart()
-	if r := w.account.Check(t.Context()); r.Phase != status.Ready || r.Detail != "" {
+	if r := w.account.Check(soon.Context(t)); r.Phase != status.Ready || r.Detail != "" {
 		t.Errorf("%+v", r)
 	}
 	// It closes while we run.
-	if _, err := w.account.Refused(t.Context(), Token{}, []string{"Bearer"}); code(t, err) != status.NotSignedIn {
+	if _, err := w.account.Refused(soon.Context(t), Token{}, []string{"Bearer"}); code(t, err) != status.NotSignedIn {
 		t.Errorf("%v", err)
 	}
 	if r := w.last(); r.Phase != status.SignInNeeded {
@@ -572,12 +569,12 @@ func TestTargetDown(t *testing.T) {
 	} {
 		w := newWorld(t, sandbox.Options{}, nil)
 		w.sb.Switch(name)
-		r := w.account.Check(t.Context())
+		r := w.account.Check(soon.Context(t))
 		if r.Phase != want || r.Failed != (want == status.Backoff) {
 			t.Errorf("%s: %+v", name, r)
 		}
 		if want == status.Backoff {
-			if _, err := w.account.Token(t.Context()); code(t, err) != status.UpstreamUnreachable {
+			if _, err := w.account.Token(soon.Context(t)); code(t, err) != status.UpstreamUnreachable {
 				t.Errorf("%s: %v", name, err)
 			}
 			if name == "mcp-503" && r.RetryAfter != 2*time.Minute {
@@ -593,14 +590,14 @@ func TestTargetDown(t *testing.T) {
 func TestNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Open: true}, func(w *world) { w.profile.SignIn.Method = profile.MethodNone })
-	if r := w.account.Check(t.Context()); r.Phase != status.Ready {
+	if r := w.account.Check(soon.Context(t)); r.Phase != status.Ready {
 		t.Errorf("%+v", r)
 	}
-	tok, err := w.account.Token(t.Context())
+	tok, err := w.account.Token(soon.Context(t))
 	if err != nil || !tok.IsZero() || len(w.sb.AllRequests()) != 0 {
 		t.Errorf("%v, %v", tok, err)
 	}
-	if _, err := w.account.Refused(t.Context(), tok, nil); code(t, err) != status.CredentialsRejected {
+	if _, err := w.account.Refused(soon.Context(t), tok, nil); code(t, err) != status.CredentialsRejected {
 		t.Errorf("%v", err)
 	}
 	if r := w.last(); r.Phase != status.SignInNeeded || r.Code != status.CredentialsRejected || r.Action == "" {
@@ -610,7 +607,7 @@ func TestNone(t *testing.T) {
 	if r := w.last(); r.Phase != status.Ready || r.Code != "" {
 		t.Errorf("%+v", r)
 	}
-	if err := w.account.SignIn(t.Context()); code(t, err) != status.ProfileError {
+	if err := w.account.SignIn(soon.Context(t)); code(t, err) != status.ProfileError {
 		t.Errorf("%v", err)
 	}
 }
@@ -634,39 +631,39 @@ func TestStaticToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := a.Check(t.Context()); r.Phase != status.Backoff || r.Code != status.ProfileError {
+	if r := a.Check(soon.Context(t)); r.Phase != status.Backoff || r.Code != status.ProfileError {
 		t.Errorf("%+v", r)
 	}
 	write("one\n")
-	if r := a.Check(t.Context()); r.Phase != status.Ready {
+	if r := a.Check(soon.Context(t)); r.Phase != status.Ready {
 		t.Errorf("%+v", r)
 	}
-	tok, err := a.Token(t.Context())
+	tok, err := a.Token(soon.Context(t))
 	if err != nil || tok.Authorization() != "Bearer one" {
 		t.Fatalf("%v, %v", tok, err)
 	}
-	if _, err := a.Refused(t.Context(), tok, nil); code(t, err) != status.CredentialsRejected {
+	if _, err := a.Refused(soon.Context(t), tok, nil); code(t, err) != status.CredentialsRejected {
 		t.Errorf("%v", err)
 	}
-	if r := a.Check(t.Context()); r.Phase != status.SignInNeeded || r.RenewAt.IsZero() {
+	if r := a.Check(soon.Context(t)); r.Phase != status.SignInNeeded || r.RenewAt.IsZero() {
 		t.Errorf("%+v", r)
 	}
-	if _, err := a.Token(t.Context()); code(t, err) != status.CredentialsRejected {
+	if _, err := a.Token(soon.Context(t)); code(t, err) != status.CredentialsRejected {
 		t.Errorf("%v", err)
 	}
 	a.Accepted(tok) // one request may try after a while
-	if r := a.Check(t.Context()); r.Phase != status.Ready {
+	if r := a.Check(soon.Context(t)); r.Phase != status.Ready {
 		t.Errorf("%+v", r)
 	}
 	write("two")
-	if tok, err := a.Refused(t.Context(), tok, nil); err != nil || tok.Value != "two" {
+	if tok, err := a.Refused(soon.Context(t), tok, nil); err != nil || tok.Value != "two" {
 		t.Errorf("%v, %v", tok, err)
 	}
 	write("three\r\nX: y")
-	if r := a.Check(t.Context()); r.Phase != status.Backoff {
+	if r := a.Check(soon.Context(t)); r.Phase != status.Backoff {
 		t.Errorf("%+v", r)
 	}
-	if err := a.SignIn(t.Context()); code(t, err) != status.ProfileError {
+	if err := a.SignIn(soon.Context(t)); code(t, err) != status.ProfileError {
 		t.Errorf("%v", err)
 	}
 }

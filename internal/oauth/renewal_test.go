@@ -10,13 +10,14 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
 // force has the upstream refuse the token at hand, so that it is renewed.
 func (w *world) force() (Token, error) {
 	w.t.Helper()
-	return w.account.Refused(w.t.Context(), w.mustToken(), []string{`Bearer error="invalid_token"`})
+	return w.account.Refused(soon.Context(w.t), w.mustToken(), []string{`Bearer error="invalid_token"`})
 }
 
 // reopen is a person's restart of the profile: breakers are shut again.
@@ -31,7 +32,7 @@ func TestManyRenewOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			fresh, err := w.account.Refused(t.Context(), tok, nil)
+			fresh, err := w.account.Refused(soon.Context(t), tok, nil)
 			if err != nil || fresh.Value == tok.Value {
 				t.Errorf("%v", err)
 			}
@@ -136,7 +137,7 @@ func TestRenewalSwitches(t *testing.T) {
 			}
 			w.sb.Behave()
 			w.reopen()
-			w.account.Check(t.Context())
+			w.account.Check(soon.Context(t))
 			w.sb.ExpireTokens()
 			if _, err := w.force(); err != nil || !w.works(w.mustToken()) {
 				t.Errorf("afterwards: %v", err)
@@ -157,7 +158,7 @@ func TestProviderEndsSignIn(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	w.restart()
-	if r := w.account.Check(t.Context()); r.Phase != status.SignInNeeded {
+	if r := w.account.Check(soon.Context(t)); r.Phase != status.SignInNeeded {
 		t.Errorf("%+v", r)
 	}
 	if w.sb.Count(sandbox.KindToken) != 2 {
@@ -193,7 +194,7 @@ func TestForgottenClient(t *testing.T) {
 		}
 	}
 	done := w.begin()
-	if _, err := w.person().Visit(t.Context(), w.prompt().URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(t), w.prompt().URL); err != nil {
 		t.Fatal(err)
 	}
 	if n := w.sb.Count(sandbox.KindRegister); n != 2 {
@@ -219,7 +220,7 @@ func TestProviderChanges(t *testing.T) {
 	if _, err := w.force(); err != nil {
 		t.Fatalf("renewing goes on where it was issued: %v", err)
 	}
-	err := w.account.SignIn(t.Context())
+	err := w.account.SignIn(soon.Context(t))
 	if code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), w.sb.Issuer()) || !strings.Contains(err.Error(), other.Issuer()) {
 		t.Fatalf("%v", err)
 	}
@@ -254,7 +255,7 @@ func TestProviderChangesUnderOwnClient(t *testing.T) {
 		f.Field(sandbox.KindPRM, "authorization_servers", `["`+other.Issuer()+`"]`)
 	})
 	for range 3 {
-		err := w.account.SignIn(t.Context())
+		err := w.account.SignIn(soon.Context(t))
 		if code(t, err) != status.ProviderRefused || !strings.Contains(err.Error(), "trusted_issuers") {
 			t.Fatalf("%v", err)
 		}
@@ -273,7 +274,7 @@ func TestStepUp(t *testing.T) {
 	w := newWorld(t, sandbox.Options{}, nil)
 	tok := w.mustSignIn()
 	w.sb.Switch("mcp-403")
-	_, err := w.account.Refused(t.Context(), tok, []string{`Bearer error="insufficient_scope", scope="` + sandbox.ScopeAdmin + `"`})
+	_, err := w.account.Refused(soon.Context(t), tok, []string{`Bearer error="insufficient_scope", scope="` + sandbox.ScopeAdmin + `"`})
 	if code(t, err) != status.NotSignedIn || w.last().Phase != status.Ready || !strings.Contains(w.last().Detail, sandbox.ScopeAdmin) {
 		t.Errorf("%v: %+v", err, w.last())
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -25,7 +26,7 @@ func TestSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, o, nil)
-			r := w.account.Check(t.Context())
+			r := w.account.Check(soon.Context(t))
 			if r.Phase != status.SignInNeeded || r.Code != status.NotSignedIn {
 				t.Fatalf("before: %+v", r)
 			}

@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -157,7 +157,7 @@ func TestSwitches(t *testing.T) {
 			if page != nil && strings.Contains(page.Body, "<h1>Signed in</h1>") {
 				t.Error("the browser says signed in")
 			}
-			if _, err := w.account.Token(t.Context()); code(t, err) != status.NotSignedIn {
+			if _, err := w.account.Token(soon.Context(t)); code(t, err) != status.NotSignedIn {
 				t.Errorf("token: %v", err)
 			}
 			if n := len(w.store.grants()); n != 0 {
@@ -172,7 +172,7 @@ func TestSwitches(t *testing.T) {
 // ignoresThenAccepts: a wrong answer changes nothing, the right one still counts (A42, A51).
 func ignoresThenAccepts(t *testing.T, w *world) {
 	done := w.begin()
-	page, err := w.person().Visit(t.Context(), w.prompt().URL)
+	page, err := w.person().Visit(soon.Context(t), w.prompt().URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func (w *world) joinAndVisit() error {
 	before := w.prompt().URL
 	joined := w.begin()
 	r := w.await("with a fresh link", func(r status.Report) bool { return r.Prompt != nil && r.Prompt.URL != before })
-	if _, err := w.person().Visit(w.t.Context(), r.Prompt.URL); err != nil {
+	if _, err := w.person().Visit(soon.Context(w.t), r.Prompt.URL); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.end(joined)
@@ -240,7 +240,7 @@ func TestTrailingSlash(t *testing.T) {
 	stop := func(u string) bool { return strings.Contains(u, "/authorize") }
 	p := w.person()
 	p.Stop = stopAt(stop)
-	page, err := p.Visit(t.Context(), w.prompt().URL)
+	page, err := p.Visit(soon.Context(t), w.prompt().URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,6 +250,6 @@ func TestTrailingSlash(t *testing.T) {
 	select {
 	case err := <-done:
 		t.Fatalf("ended: %v", err)
-	case <-time.After(0):
+	default:
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -85,7 +86,7 @@ func (w *world) open(p profile.Profile) *Account {
 }
 
 func (w *world) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), soon.Limit)
 	defer cancel()
 	if err := w.accounts.Close(ctx); err != nil {
 		w.t.Errorf("Close: %v", err)
@@ -121,7 +122,7 @@ func (w *world) last() status.Report {
 // await waits until the newest report satisfies ok.
 func (w *world) await(what string, ok func(status.Report) bool) status.Report {
 	w.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(soon.Limit)
 	for {
 		if r := w.last(); ok(r) {
 			return r
@@ -142,7 +143,8 @@ func (w *world) prompt() *status.Prompt {
 // begin starts a sign-in and returns its end.
 func (w *world) begin() <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- w.account.SignIn(w.t.Context()) }()
+	ctx := soon.Context(w.t)
+	go func() { done <- w.account.SignIn(ctx) }()
 	return done
 }
 
@@ -157,7 +159,7 @@ func (w *world) signIn(p *sandbox.Person) (*sandbox.Visited, error) {
 		case <-w.news:
 		}
 		if prompt := w.last().Prompt; prompt != nil {
-			page, err := p.Visit(w.t.Context(), prompt.URL)
+			page, err := p.Visit(soon.Context(w.t), prompt.URL)
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -168,13 +170,7 @@ func (w *world) signIn(p *sandbox.Person) (*sandbox.Visited, error) {
 
 func (w *world) end(done <-chan error) error {
 	w.t.Helper()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(20 * time.Second):
-		w.t.Fatal("the sign-in did not end")
-		return nil
-	}
+	return soon.Receive(w.t, done, "the end of the sign-in")
 }
 
 // person is somebody with a browser.
@@ -194,7 +190,7 @@ func (w *world) mustSignIn() Token {
 
 func (w *world) mustToken() Token {
 	w.t.Helper()
-	tok, err := w.account.Token(w.t.Context())
+	tok, err := w.account.Token(soon.Context(w.t))
 	if err != nil {
 		w.t.Fatalf("token: %v", err)
 	}
@@ -207,7 +203,7 @@ func (w *world) mustToken() Token {
 // works asks the target something with a token.
 func (w *world) works(tok Token) bool {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.sb.EchoURL(), strings.NewReader("{}"))
+	r, err := http.NewRequestWithContext(soon.Context(w.t), http.MethodPost, w.sb.EchoURL(), strings.NewReader("{}"))
 	if err != nil {
 		w.t.Fatal(err)
 	}

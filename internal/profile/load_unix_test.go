@@ -8,7 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func TestPermissions(t *testing.T) {
@@ -75,14 +76,8 @@ func TestUnreadable(t *testing.T) {
 			_, err := Load(file)
 			done <- err
 		}()
-		select {
-		case err := <-done:
-			if err == nil {
-				t.Errorf("%s is no file", file)
-			}
-			t.Log(err)
-		case <-time.After(5 * time.Second):
-			t.Fatalf("%s: no answer", file)
+		if err := soon.Receive(t, done, "an answer about "+file); err == nil {
+			t.Errorf("%s is no file", file)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -99,7 +100,7 @@ func listen(t testing.TB) *Listener {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), soon.Limit)
 		defer cancel()
 		l.Close(ctx)
 	})
@@ -152,7 +153,7 @@ func do(t testing.TB, method, url, body string, headers ...string) (*http.Respon
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	r, err := http.NewRequest(method, url, reader)
+	r, err := http.NewRequestWithContext(soon.Context(t), method, url, reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,20 +219,9 @@ func raw(t testing.TB, addr, text string) (statusLine, all string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(soon.Limit))
 	io.WriteString(c, text)
 	b, _ := io.ReadAll(bufio.NewReader(c))
 	statusLine, _, _ = strings.Cut(string(b), "\r\n")
 	return statusLine, string(b)
-}
-
-// eventually waits until f holds.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if f() {
-			return
-		}
-	}
-	t.Fatalf("not within 10 s: %s", what)
 }

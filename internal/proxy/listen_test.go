@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func TestListenRefuses(t *testing.T) {
@@ -29,10 +31,7 @@ func TestListenRefuses(t *testing.T) {
 func TestBusyPortNamesItsOwner(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} { // A23, A22
-		other, err := net.Listen("tcp", addr)
-		if err != nil {
-			t.Skip(err)
-		}
+		other := lonely(t, addr)
 		defer other.Close()
 		_, port, _ := net.SplitHostPort(other.Addr().String())
 		l, err := Listen("127.0.0.1:"+port, ListenOptions{})
@@ -52,6 +51,25 @@ func TestBusyPortNamesItsOwner(t *testing.T) {
 				t.Error("A22: a half is open")
 			}
 		}
+	}
+}
+
+// lonely listens at addr, on a port that is free at 127.0.0.1 unless it is that one's.
+func lonely(t *testing.T, addr string) net.Listener {
+	t.Helper()
+	for {
+		other, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Skip(err)
+		}
+		_, port, _ := net.SplitHostPort(other.Addr().String())
+		if twin, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			twin.Close()
+		} else if addr != "127.0.0.1:0" {
+			other.Close()
+			continue
+		}
+		return other
 	}
 }
 
@@ -206,8 +224,8 @@ func TestCloseDrains(t *testing.T) {
 		answer, body := post(t, s.url("/"), call)
 		answered <- answer.Status + body
 	}()
-	<-reached
-	<-reached
+	soon.Receive(t, reached, "the stream")
+	soon.Receive(t, reached, "the request")
 	closed := make(chan error)
 	go func() { closed <- s.Close(context.Background()) }()
 	if body, err := io.ReadAll(stream.Body); err != nil || string(body) != ": hi\n\n" {
@@ -222,10 +240,10 @@ func TestCloseDrains(t *testing.T) {
 	default:
 	}
 	close(finish)
-	if got := <-answered; got != "200 OK"+call {
+	if got := soon.Receive(t, answered, "the answer"); got != "200 OK"+call {
 		t.Errorf("got %s", got)
 	}
-	if err := <-closed; err != nil {
+	if err := soon.Receive(t, closed, "the end of Close"); err != nil {
 		t.Errorf("Close: %v", err)
 	}
 }
@@ -244,7 +262,7 @@ func TestRelease(t *testing.T) {
 		answer, body := post(t, s.url("/"), call)
 		answered <- answer.Status + body
 	}()
-	<-reached
+	soon.Receive(t, reached, "the request")
 	s.Release()
 	again, err := Listen(s.Addr(), ListenOptions{})
 	if err != nil {
@@ -252,7 +270,7 @@ func TestRelease(t *testing.T) {
 	}
 	defer again.Close(context.Background())
 	close(finish)
-	if got := <-answered; got != "200 OK"+call {
+	if got := soon.Receive(t, answered, "the answer"); got != "200 OK"+call {
 		t.Errorf("got %s", got)
 	}
 	if err := s.Close(context.Background()); err != nil {
@@ -286,13 +304,13 @@ func TestCloseCutsOff(t *testing.T) {
 	})
 	s := serve(t, to.URL)
 	go http.Post(s.url("/"), "application/json", strings.NewReader(call))
-	<-reached
+	soon.Receive(t, reached, "the request")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Close: %v", err)
 	}
-	<-left
+	soon.Receive(t, left, "that the target is left")
 }
 
 func TestConnectionLimit(t *testing.T) {
@@ -305,7 +323,7 @@ func TestConnectionLimit(t *testing.T) {
 	var conns []net.Conn
 	answers := func(c net.Conn) bool {
 		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		c.SetReadDeadline(time.Now().Add(soon.Limit))
 		_, err := c.Read(make([]byte, 1024))
 		return err == nil
 	}
@@ -321,7 +339,7 @@ func TestConnectionLimit(t *testing.T) {
 		}
 	}
 	conns[0].Close()
-	eventually(t, "there is room again", func() bool {
+	soon.Until(t, "there is room again", func() bool {
 		c, err := net.Dial("tcp", l.Addr())
 		if err != nil {
 			return false
@@ -352,5 +370,5 @@ func TestNoGoroutineLeft(t *testing.T) {
 		open(t, t.Context(), "GET", s.url("/"), "")
 		s.Close(t.Context())
 	})
-	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	soon.Until(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }

@@ -9,11 +9,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/oauth"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -89,11 +89,11 @@ func TestMCP(t *testing.T) {
 			}
 			for i := range 20 {
 				want := fmt.Sprint("text ", i, strings.Repeat("ü", i*1000))
-				if got, err := callTool(t.Context(), session, "echo", want); err != nil || got != want {
+				if got, err := callTool(soon.Context(t), session, "echo", want); err != nil || got != want {
 					t.Fatalf("got %.40q, %v", got, err)
 				}
 			}
-			if tools, err := session.ListTools(t.Context(), nil); err != nil || len(tools.Tools) != 3 {
+			if tools, err := session.ListTools(soon.Context(t), nil); err != nil || len(tools.Tools) != 3 {
 				t.Errorf("got %v, %v", tools, err)
 			}
 		})
@@ -110,7 +110,7 @@ func TestMCPLegacy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tool := range []string{"echo", "ask"} {
-		if got, err := callTool(t.Context(), session, tool, "x"); err != nil || !strings.HasSuffix(got, "x") {
+		if got, err := callTool(soon.Context(t), session, tool, "x"); err != nil || !strings.HasSuffix(got, "x") {
 			t.Errorf("%s: %q, %v", tool, got, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestElicitationLosesNothing(t *testing.T) {
 				if n > int64(calls) {
 					return
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), soon.Limit)
 				got, err := callTool(ctx, session, "ask", fmt.Sprint(n))
 				cancel()
 				if err != nil || got != fmt.Sprint("re ", n) {
@@ -178,11 +178,11 @@ func TestSignedOutClientShowsTheSentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Store(true)
-	if _, err := callTool(t.Context(), session, "echo", "x"); err == nil || !strings.Contains(err.Error(), signedOut.Action) {
+	if _, err := callTool(soon.Context(t), session, "echo", "x"); err == nil || !strings.Contains(err.Error(), signedOut.Action) {
 		t.Errorf("a call says %v", err)
 	}
 	out.Store(false)
-	if got, err := callTool(t.Context(), session, "echo", "again"); err != nil || got != "again" {
+	if got, err := callTool(soon.Context(t), session, "echo", "again"); err != nil || got != "again" {
 		t.Errorf("signed in again, the session says %q, %v", got, err)
 	}
 	out.Store(true)
@@ -222,9 +222,5 @@ func TestCancelReachesTheTool(t *testing.T) {
 	if _, err := callTool(ctx, session, "wait", ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	select {
-	case <-waits:
-	case <-time.After(10 * time.Second):
-		t.Error("the tool was not cancelled")
-	}
+	soon.Receive(t, waits, "that the tool is cancelled")
 }

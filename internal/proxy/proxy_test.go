@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/guard"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -359,7 +360,7 @@ func TestBodyLimits(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, "all bodies are let go", func() bool { return s.handler.buffered.Load() == 0 })
+	soon.Until(t, "all bodies are let go", func() bool { return s.handler.buffered.Load() == 0 })
 }
 
 func TestLargeBodiesAreBounded(t *testing.T) {
@@ -418,10 +419,10 @@ func TestRequestCounters(t *testing.T) {
 	}
 	post(t, s.url("/bad"), call)
 	var last status.Requests
-	for last.Total != 21 {
-		last = <-reports
+	for last.Total != 21 || last.Errors != 1 { // a request is counted before it fails
+		last = soon.Receive(t, reports, "a report of 21 requests and one error")
 	}
-	if last.Errors != 1 || last.ActiveStreams != 0 {
+	if last.ActiveStreams != 0 {
 		t.Errorf("got %+v", last)
 	}
 	if n, seconds := len(reports), time.Since(begin).Seconds(); float64(n) > seconds+1 {

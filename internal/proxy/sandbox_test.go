@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func startSandbox(t *testing.T, o sandbox.Options) *sandbox.Sandbox {
@@ -65,8 +65,7 @@ func TestLegacySandbox(t *testing.T) {
 			t.Fatalf("there is no switch %s", name)
 		}
 		s := serve(t, to.LegacyURL())
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
+		ctx := soon.Context(t)
 		client := mcp.NewClient(&mcp.Implementation{Name: "client", Version: "1"}, nil)
 		session, err := client.Connect(ctx, &mcp.SSEClientTransport{Endpoint: s.url("/sse")}, nil)
 		if (err == nil) != works {

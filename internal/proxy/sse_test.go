@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // rewrite stands for the rewriting of endpoint URLs in tests of the reader.
@@ -296,7 +298,7 @@ func TestLegacy(t *testing.T) {
 				}
 			}
 			stream.Body.Close()
-			eventually(t, "the path is forgotten", func() bool { return s.handler.endpoints.none() })
+			soon.Until(t, "the path is forgotten", func() bool { return s.handler.endpoints.none() })
 			if after, _ := post(t, s.url("/messages?sessionId=a"), call); after.StatusCode != 404 {
 				t.Errorf("afterwards: %s", after.Status)
 			}
@@ -348,7 +350,7 @@ func TestLegacySurvivesMount(t *testing.T) {
 		t.Errorf("new profile: %s", answer.Status)
 	}
 	stream.Body.Close()
-	eventually(t, "the old session has ended", func() bool {
+	soon.Until(t, "the old session has ended", func() bool {
 		answer, _ := post(t, s.url("/messages?sessionId=a"), call)
 		return answer.StatusCode == 404
 	})

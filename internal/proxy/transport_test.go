@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/pem"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func profileFor(target string) profile.Profile { return profile.Profile{Name: "p", Target: target} }
@@ -59,11 +61,8 @@ func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	untrusted, _ := secure(t, func(w http.ResponseWriter, r *http.Request) {})
 	plain := target(t, func(w http.ResponseWriter, r *http.Request) {})
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
+	const nobody = "127.0.0.1:1"
+	dialer := net.Dialer{Resolver: nameless(t)}
 	proxyAuth := rawServer(t, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 	_, proxyPort, _ := net.SplitHostPort(proxyAuth)
 	for name, c := range map[string]struct {
@@ -71,17 +70,18 @@ func TestUnreachable(t *testing.T) {
 		code          int
 		says          []string
 	}{
-		"A refused":           {"http://" + free.Addr().String() + "/secret", "", 31005, []string{"refuses connections"}},
+		"A refused":           {"http://" + nobody + "/secret", "", 31005, []string{"refuses connections"}},
 		"no such name":        {"http://does-not-exist.invalid/secret", "", 31005, []string{"does-not-exist.invalid"}},
 		"F53 unknown CA":      {untrusted.URL + "/secret", "", 31005, []string{"not trusted", "Acme Co", "tls.ca_file"}},
 		"no TLS":              {"https" + strings.TrimPrefix(plain.URL, "http") + "/secret", "", 31005, []string{"does not speak TLS", "http://"}},
-		"F35 dead proxy":      {"https://mcp.example/secret", "http://" + free.Addr().String(), 31005, []string{"proxy", free.Addr().String(), "proxy_url"}},
+		"F35 dead proxy":      {"https://mcp.example/secret", "http://" + nobody, 31005, []string{"proxy", nobody, "proxy_url"}},
 		"F35 unknown proxy":   {"https://mcp.example/secret", "http://proxy.invalid:8080", 31005, []string{"proxy.invalid", "proxy_url"}},
 		"F35 proxy wants 407": {"https://mcp.example/secret", "http://" + proxyAuth, 31005, []string{"proxy", proxyPort, "407"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, c.target, func(o *Options) { o.Profile.Proxy = c.proxy })
+			s.handler.transport.DialContext = dialer.DialContext
 			answer, body := post(t, s.url("/secret"), call)
 			e := localError(t, answer, body)
 			if answer.StatusCode != 502 || e.Error.Code != c.code || string(e.ID) != "7" {
@@ -99,6 +99,29 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// nameless resolves names at a server of its own that knows none (RFC 1035 §4.1.1).
+func nameless(t *testing.T) *net.Resolver {
+	t.Helper()
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		for m := make([]byte, 1500); ; {
+			n, from, err := server.ReadFrom(m)
+			if err != nil {
+				return
+			}
+			m[2], m[3] = m[2]|0x80, 0x83 // an answer: no such name
+			_, _ = server.WriteTo(m[:n], from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
 func TestUnreachableInTime(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -112,7 +135,7 @@ func TestUnreachableInTime(t *testing.T) {
 	s := serve(t, "https://"+silent.Addr().String())
 	begin := time.Now()
 	answer, body := post(t, s.url("/"), call)
-	if e := localError(t, answer, body); answer.StatusCode != 504 || e.Error.Code != 31006 || time.Since(begin) > tlsTimeout+5*time.Second {
+	if e := localError(t, answer, body); answer.StatusCode != 504 || e.Error.Code != 31006 || time.Since(begin) > tlsTimeout+soon.Limit {
 		t.Errorf("%s after %v: %s", answer.Status, time.Since(begin), body)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func TestTools(t *testing.T) {
@@ -56,14 +57,14 @@ func TestTools(t *testing.T) {
 				}
 				p := &mcp.CallToolParams{Name: "slow", Arguments: map[string]any{"steps": 2}}
 				p.SetProgressToken("p")
-				if _, err := session.CallTool(t.Context(), p); err != nil {
+				if _, err := session.CallTool(soon.Context(t), p); err != nil {
 					t.Fatal(err)
 				}
-				if a, b := <-progress, <-progress; a+b != 3 {
+				if a, b := soon.Receive(t, progress, "progress"), soon.Receive(t, progress, "more progress"); a+b != 3 {
 					t.Errorf("progress %v %v", a, b)
 				}
 			}
-			res, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "fail"})
+			res, err := session.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "fail"})
 			if err != nil || !res.IsError {
 				t.Errorf("fail: %+v, %v", res, err)
 			}
@@ -87,7 +88,7 @@ func TestOpenServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, sandbox.Options{Open: true})
 	c := mcp.NewClient(&mcp.Implementation{Name: "t", Version: "1"}, nil)
-	session, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: s.MCPURL()}, nil)
+	session, err := c.Connect(soon.Context(t), &mcp.StreamableClientTransport{Endpoint: s.MCPURL()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,20 +105,20 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 	for _, stateless := range []bool{false, true} {
 		s := start(t, sandbox.Options{Stateless: stateless})
 		session := connect(t, s.MCPURL(), nil)
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(soon.Context(t))
 		ended := make(chan error, 1)
 		go func() {
 			_, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "wait"})
 			ended <- err
 		}()
-		if _, err := s.WaitFor(t.Context(), sandbox.KindMCP, func(r sandbox.Request) bool { return strings.Contains(string(r.Body), `"wait"`) }); err != nil {
+		if _, err := s.WaitFor(soon.Context(t), sandbox.KindMCP, func(r sandbox.Request) bool { return strings.Contains(string(r.Body), `"wait"`) }); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 		cancel() // a client with a session would go on trying to resume its stream
-		if err := <-ended; err == nil {
+		if err := soon.Receive(t, ended, "the end of the call"); err == nil {
 			t.Error("wait answered")
 		}
 	}
@@ -130,23 +131,19 @@ func TestAnnounceReachesTheStream(t *testing.T) {
 	session := connect(t, s.MCPURL(), &mcp.ClientOptions{
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { told <- struct{}{} },
 	})
-	if _, err := s.WaitFor(t.Context(), sandbox.KindMCP, func(r sandbox.Request) bool { return r.Method == http.MethodGet }); err != nil {
+	if _, err := s.WaitFor(soon.Context(t), sandbox.KindMCP, func(r sandbox.Request) bool { return r.Method == http.MethodGet }); err != nil {
 		t.Fatal(err)
 	}
 	call(t, session, "whoami", nil)
 	s.Announce()
-	select {
-	case <-told:
-	case <-time.After(10 * time.Second):
-		t.Error("nothing came")
-	}
+	soon.Receive(t, told, "the change of the list")
 }
 
 func TestClientLeavingIsSeen(t *testing.T) {
 	t.Parallel()
 	s := start(t, sandbox.Options{Stateless: true})
 	session := connect(t, s.MCPURL(), nil)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(soon.Context(t))
 	waiting := func(r sandbox.Request) bool { return strings.Contains(string(r.Body), `"wait"`) }
 	go func() {
 		defer cancel()
@@ -155,9 +152,7 @@ func TestClientLeavingIsSeen(t *testing.T) {
 	if _, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "wait"}); err == nil {
 		t.Error("wait answered")
 	}
-	limit, done := context.WithTimeout(t.Context(), 10*time.Second)
-	defer done()
-	if _, err := s.WaitFor(limit, sandbox.KindMCP, func(r sandbox.Request) bool { return waiting(r) && r.Canceled && r.Done }); err != nil {
+	if _, err := s.WaitFor(soon.Context(t), sandbox.KindMCP, func(r sandbox.Request) bool { return waiting(r) && r.Canceled && r.Done }); err != nil {
 		t.Error(err)
 	}
 }
@@ -240,8 +235,7 @@ func TestLegacyTransport(t *testing.T) {
 			p.switchOn(name)
 		}
 		c := mcp.NewClient(&mcp.Implementation{Name: "t", Version: "1"}, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		session, err := c.Connect(ctx, &mcp.SSEClientTransport{Endpoint: p.s.LegacyURL(), HTTPClient: &http.Client{Transport: bearer(p.access)}}, nil)
+		session, err := c.Connect(soon.Context(t), &mcp.SSEClientTransport{Endpoint: p.s.LegacyURL(), HTTPClient: &http.Client{Transport: bearer(p.access)}}, nil)
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -249,6 +243,5 @@ func TestLegacyTransport(t *testing.T) {
 			t.Errorf("%s: echo = %q", name, got)
 		}
 		_ = session.Close()
-		cancel()
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // The usual libraries of other people take it for what it says it is.
@@ -23,7 +24,7 @@ func TestOIDCAndOAuth2Libraries(t *testing.T) {
 			t.Parallel()
 			o.Clients = []sandbox.Client{{ID: "static", Secret: "canary-of-static", RedirectURIs: []string{redirectURI}}}
 			s := start(t, o)
-			ctx := oidc.ClientContext(t.Context(), s.Client())
+			ctx := oidc.ClientContext(soon.Context(t), s.Client())
 			provider, err := oidc.NewProvider(ctx, s.Issuer())
 			if err != nil {
 				t.Fatal(err)
@@ -65,7 +66,7 @@ func TestOIDCAndOAuth2Libraries(t *testing.T) {
 func approve(t *testing.T, s *sandbox.Sandbox, address string) string {
 	t.Helper()
 	person := sandbox.Person{Client: s.Client(), Stop: func(u *url.URL) bool { return strings.HasPrefix(u.String(), redirectURI) }}
-	at, err := person.Visit(t.Context(), address)
+	at, err := person.Visit(soon.Context(t), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +400,7 @@ func TestDeviceFlow(t *testing.T) {
 	p.want(poll(code).is(400, "authorization_pending"), "pending")
 	now.add(-8 * time.Second)
 	p.want(poll(code).is(400, "slow_down"), "too fast")
-	at, err := (&sandbox.Person{}).Visit(t.Context(), page)
+	at, err := (&sandbox.Person{}).Visit(soon.Context(t), page)
 	if err != nil || !strings.Contains(at.Body, "Signed in") {
 		t.Fatalf("page: %+v, %v", at, err)
 	}
@@ -408,7 +409,7 @@ func TestDeviceFlow(t *testing.T) {
 	p.want(poll(code).is(400, "invalid_grant"), "again")
 
 	code, _, page = begin()
-	if at, err := (&sandbox.Person{Deny: true}).Visit(t.Context(), page); err != nil || !strings.Contains(at.Body, "Denied") {
+	if at, err := (&sandbox.Person{Deny: true}).Visit(soon.Context(t), page); err != nil || !strings.Contains(at.Body, "Denied") {
 		t.Fatalf("page: %+v, %v", at, err)
 	}
 	p.want(poll(code).is(400, "access_denied"), "denied")
@@ -452,7 +453,7 @@ func TestKeysRotate(t *testing.T) {
 		if err := p.s.RotateKeys(overlap); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.Verify(t.Context(), mint()); err != nil {
+		if _, err := v.Verify(soon.Context(t), mint()); err != nil {
 			t.Errorf("new key, overlap %v: %v", overlap, err)
 		}
 		_, err := oidc.NewVerifier(p.s.Issuer(), oidc.NewRemoteKeySet(t.Context(), p.s.Issuer()+"/jwks"),

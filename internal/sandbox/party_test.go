@@ -12,9 +12,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // party is an OAuth client and MCP client in single steps, so that each answer can
@@ -54,7 +54,7 @@ func newParty(t *testing.T, o sandbox.Options) *party {
 func (p *party) send(method, address, contentType, body string, header ...string) reply {
 	p.t.Helper()
 	const max = 1 << 20
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), soon.Limit)
 	defer cancel()
 	if p.trace != nil {
 		ctx = httptrace.WithClientTrace(ctx, p.trace)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // pages starts a sandbox with pages and returns the authorization URL of a client
@@ -29,7 +30,7 @@ func pages(t *testing.T) (p *party, address string, callback *httptest.Server) {
 func TestPersonApproves(t *testing.T) {
 	t.Parallel()
 	_, address, callback := pages(t)
-	at, err := (&sandbox.Person{}).Visit(t.Context(), address)
+	at, err := (&sandbox.Person{}).Visit(soon.Context(t), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestPersonApproves(t *testing.T) {
 func TestPersonDenies(t *testing.T) {
 	t.Parallel()
 	_, address, _ := pages(t)
-	at, err := (&sandbox.Person{Deny: true}).Visit(t.Context(), address)
+	at, err := (&sandbox.Person{Deny: true}).Visit(soon.Context(t), address)
 	if err != nil || at.Body != "back with Saccess_denied" {
 		t.Errorf("%+v, %v", at, err)
 	}
@@ -51,7 +52,7 @@ func TestVisitErrorsHoldNoSecrets(t *testing.T) {
 	t.Parallel()
 	_, address, callback := pages(t)
 	callback.Close()
-	_, err := (&sandbox.Person{}).Visit(t.Context(), address)
+	_, err := (&sandbox.Person{}).Visit(soon.Context(t), address)
 	if err == nil || strings.Contains(err.Error(), "code=") {
 		t.Error(err)
 	}

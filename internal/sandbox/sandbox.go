@@ -221,7 +221,7 @@ func (s *Sandbox) serve(t *site) {
 	s.served.Go(func() { _ = run(t.listener) })
 }
 
-const closeTimeout = 5 * time.Second
+const closeTimeout = 10 * time.Second
 
 // Close ends every connection and waits for the servers to be gone. It may be called twice.
 func (s *Sandbox) Close() error {

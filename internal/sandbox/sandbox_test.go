@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func start(t *testing.T, o sandbox.Options) *sandbox.Sandbox {
@@ -67,10 +68,8 @@ func connect(t *testing.T, target string, o *mcp.ClientOptions) *mcp.ClientSessi
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
 	c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, o)
-	session, err := c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: target, OAuthHandler: h}, nil)
+	session, err := c.Connect(soon.Context(t), &mcp.StreamableClientTransport{Endpoint: target, OAuthHandler: h}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +80,7 @@ func connect(t *testing.T, target string, o *mcp.ClientOptions) *mcp.ClientSessi
 // call calls a tool and returns its text.
 func call(t *testing.T, session *mcp.ClientSession, tool string, args map[string]any) string {
 	t.Helper()
-	res, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
+	res, err := session.CallTool(soon.Context(t), &mcp.CallToolParams{Name: tool, Arguments: args})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,8 +183,9 @@ func TestHoldLetsTestsDecide(t *testing.T) {
 	p := newParty(t, sandbox.Options{})
 	gate := make(chan struct{})
 	p.s.Set(func(f *sandbox.Faults) { f.Answer(sandbox.KindToken, sandbox.Answer{Hold: gate}) })
+	ctx := soon.Context(t)
 	go func() {
-		_ = p.s.WaitCount(p.t.Context(), sandbox.KindToken, 1)
+		_ = p.s.WaitCount(ctx, sandbox.KindToken, 1)
 		close(gate)
 	}()
 	p.want(p.signIn().is(200, ""), "sign-in")
@@ -215,13 +215,13 @@ func TestBusyPort(t *testing.T) {
 
 func TestCloseEndsEverything(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(soon.Context(t))
 	s, err := sandbox.Start(ctx, sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Set(func(f *sandbox.Faults) { f.Answer(sandbox.KindPRM, sandbox.Hang()) })
-	failed := make(chan error)
+	failed := make(chan error, 1)
 	go func() {
 		_, err := http.Get(s.Origin() + s.PRMPath("/mcp"))
 		failed <- err
@@ -233,7 +233,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if <-failed == nil {
+	if soon.Receive(t, failed, "the end of the request") == nil {
 		t.Error("a hanging request was answered")
 	}
 	if err := s.Close(); err != nil {

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // mute is an app that never says anything.
@@ -27,26 +29,29 @@ func (mute) SignIn(context.Context) (string, error) { return "", nil }
 // Clients give a server a few seconds; one is enough, whatever the app does.
 func TestFirstAnswerIsQuick(t *testing.T) {
 	t.Parallel()
-	for name, up := range map[string]Upstream{
-		"signed out": newApp(signedOut), "not running": newApp(absent), "starting": newApp(Endpoint{State: Settling, Says: "starting", Code: 31019}), "hanging": mute{},
+	at := func(e Endpoint) func() Upstream { return func() Upstream { return newApp(e) } }
+	for name, up := range map[string]func() Upstream{
+		"signed out": at(signedOut), "not running": at(absent), "starting": at(Endpoint{State: Settling, Says: "starting", Code: 31019}),
+		"hanging": func() Upstream { return mute{} },
 	} {
 		for _, line := range []string{hello, modernCall(`"hello"`, methodDiscover, "")} {
 			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				w := dial(t, up)
-				began := time.Now()
-				w.send(line)
-				got := w.expect(`"id":"hello"`, `"result"`, "sign_in_to_test")
-				if took := time.Since(began); took > time.Second {
-					t.Errorf("it took %s", took)
-				}
-				if says := text(member([]byte(got), "result", "instructions")); strings.HasPrefix(says, ".") || strings.Contains(says, "..") {
-					t.Errorf("it says %q", says)
-				}
-				w.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"other"}}`)
-				if got := w.expect(`"id":2`, `"error"`); strings.Contains(got, `"code":0`) {
-					t.Error(got)
-				}
+				synctest.Test(t, func(t *testing.T) {
+					w := dial(t, up())
+					began := time.Now()
+					w.send(line)
+					got := w.expect(`"id":"hello"`, `"result"`, "sign_in_to_test")
+					if took := time.Since(began); took > time.Second {
+						t.Errorf("it took %s", took)
+					}
+					if says := text(member([]byte(got), "result", "instructions")); strings.HasPrefix(says, ".") || strings.Contains(says, "..") {
+						t.Errorf("it says %q", says)
+					}
+					w.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"other"}}`)
+					if got := w.expect(`"id":2`, `"error"`); strings.Contains(got, `"code":0`) {
+						t.Error(got)
+					}
+				})
 			})
 		}
 	}
@@ -82,7 +87,7 @@ func TestServerIsDownAfterTheSignIn(t *testing.T) {
 			w := dial(t, app)
 			w.greet()
 			app.become(ready(url))
-			for deadline := time.Now().Add(patience); ; {
+			for deadline := time.Now().Add(soon.Limit); ; {
 				w.send(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 				if got := w.expect(`"id":1`); strings.Contains(got, "tries it again") && !strings.Contains(got, "sign-in is needed") {
 					if strings.Count(got, "Check the network") > 1 {
@@ -133,7 +138,7 @@ func TestServerComesBetweenTheGreetings(t *testing.T) {
 	w.send(hello)
 	w.expect(`"id":"hello"`)
 	app.become(ready(slow))
-	<-asked // the session is being opened
+	soon.Receive(t, asked, "the opening of the session")
 	w.send(initialized)
 	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":77}}`) // comes after it
 	close(release)
@@ -197,7 +202,7 @@ func TestProfileIsRemovedAndComesBack(t *testing.T) {
 		t.Errorf("the list: %v", err)
 	}
 	app.become(ready(box.MCPURL()))
-	<-changed
+	soon.Receive(t, changed, "the change of the list")
 	say(t, s, "x")
 }
 
@@ -236,7 +241,7 @@ func TestAdaptedCallIsCancelled(t *testing.T) {
 	w.send(modernCall("2", "tools/call", `"name":"x"`))
 	w.expect("notifications/progress")
 	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{` + meta + `,"requestId":2}}`)
-	if got := <-cancelled; got != `s1{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"_meta":{},"requestId":2}}` {
+	if got := soon.Receive(t, cancelled, "the cancellation"); got != `s1{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"_meta":{},"requestId":2}}` {
 		t.Errorf("the server was told %s", got)
 	}
 	w.send(modernCall("3", "ping", ""))

@@ -40,10 +40,11 @@ type registry struct {
 	mu    sync.Mutex
 	open  map[string]*call // idKey → call
 	count int              // of open ids, subscriptions aside
+	most  int              // bound of count
 	empty []chan struct{}  // closed when count is 0
 }
 
-func (r *registry) init() { r.open = map[string]*call{} }
+func (r *registry) init() { r.open, r.most = map[string]*call{}, maxOpen }
 
 // add registers a request, or the requests of a batch.
 func (r *registry) add(ctx context.Context, m message) *call {
@@ -91,7 +92,7 @@ func (r *registry) get(id []byte) *call {
 func (r *registry) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.count >= maxOpen
+	return r.count >= r.most
 }
 
 // claim takes the right to answer that id. Whoever has it writes the answer and then

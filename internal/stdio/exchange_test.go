@@ -12,7 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // asked makes one exchange and returns the answer with its whole body.
@@ -94,7 +95,7 @@ func TestExchangeReadsEveryKindOfAnswer(t *testing.T) {
 			e := newExchanger()
 			defer e.close()
 			for range 2 {
-				answer, body, err := asked(t.Context(), e, url, "x")
+				answer, body, err := asked(soon.Context(t), e, url, "x")
 				if err != nil || answer.StatusCode != c.status || body != c.body {
 					t.Fatalf("got %v %q, %v", answer, body, err)
 				}
@@ -123,7 +124,7 @@ func TestExchangeFails(t *testing.T) {
 			url, _ := script(t, answer)
 			e := newExchanger()
 			defer e.close()
-			answer, body, err := asked(t.Context(), e, url, "x")
+			answer, body, err := asked(soon.Context(t), e, url, "x")
 			if err == nil && answer.StatusCode != http.StatusSwitchingProtocols {
 				t.Errorf("got %v %q", answer, body)
 			}
@@ -153,11 +154,11 @@ func TestExchangeAfterTheServerClosed(t *testing.T) {
 	defer e.close()
 	const rounds = 50
 	for range rounds {
-		if _, body, err := asked(t.Context(), e, server.URL, "x"); err != nil || body != "ok" {
+		if _, body, err := asked(soon.Context(t), e, server.URL, "x"); err != nil || body != "ok" {
 			t.Fatalf("got %q, %v", body, err)
 		}
 		server.CloseClientConnections()
-		<-ended
+		soon.Receive(t, ended, "the end of the connection")
 	}
 	if got.Load() != rounds || closed.Load() != rounds {
 		t.Errorf("%d requests on %d connections", got.Load(), closed.Load())
@@ -179,13 +180,13 @@ func TestExchangeOfALargeBody(t *testing.T) {
 	e := newExchanger()
 	defer e.close()
 	for _, size := range []int{0, 1, 4 << 10, 64 << 10, 64<<10 + 1, 8 << 20} {
-		if _, body, err := asked(t.Context(), e, server.URL+"/yes", strings.Repeat("x", size)); err != nil || body != fmt.Sprint(size) {
+		if _, body, err := asked(soon.Context(t), e, server.URL+"/yes", strings.Repeat("x", size)); err != nil || body != fmt.Sprint(size) {
 			t.Errorf("%d bytes: %q, %v", size, body, err)
 		}
 		if size > 1<<20 {
 			continue // the answer may be lost behind what is still on its way
 		}
-		answer, _, err := asked(t.Context(), e, server.URL+"/no", strings.Repeat("x", size))
+		answer, _, err := asked(soon.Context(t), e, server.URL+"/no", strings.Repeat("x", size))
 		if err != nil || answer.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%d bytes refused: %v, %v", size, answer, err)
 		}
@@ -208,7 +209,7 @@ func TestExchangeIsInterrupted(t *testing.T) {
 	e := newExchanger()
 	defer e.close()
 	for _, path := range []string{"/header", "/body"} {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(soon.Context(t))
 		wrote := make(chan struct{})
 		r, _ := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+path, strings.NewReader("x"))
 		go func() {
@@ -235,11 +236,7 @@ func TestExchangeIsInterrupted(t *testing.T) {
 		} else if !errors.Is(err, context.Canceled) {
 			t.Errorf("the exchange ends with %v", err)
 		}
-		select {
-		case <-gone:
-		case <-time.After(patience):
-			t.Fatal("the server was not left")
-		}
+		soon.Receive(t, gone, "that the server is left")
 		cancel()
 	}
 }
@@ -259,13 +256,13 @@ func TestExchangeLeavesAStream(t *testing.T) {
 	}))
 	defer server.Close()
 	e := newExchanger()
-	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	r, _ := http.NewRequestWithContext(soon.Context(t), http.MethodGet, server.URL, nil)
 	answer, err := e.exchange(r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer.Body.Close()
-	<-left
+	soon.Receive(t, left, "that the server is left")
 	e.close()
 }
 

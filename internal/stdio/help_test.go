@@ -19,6 +19,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // app is an Upstream that a test steers.
@@ -71,7 +72,7 @@ func (a *app) SignIn(ctx context.Context) (string, error) {
 }
 
 // pipes runs a bridge and returns a client's ends of it.
-func pipes(t testing.TB, up Upstream) (in io.WriteCloser, out io.ReadCloser, ended <-chan error) {
+func pipes(t testing.TB, up Upstream, change ...func(*Bridge)) (in io.WriteCloser, out io.ReadCloser, ended <-chan error) {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
@@ -81,6 +82,9 @@ func pipes(t testing.TB, up Upstream) (in io.WriteCloser, out io.ReadCloser, end
 	}
 	b := New(Options{Name: "test", Version: "1", In: inR, Out: outW, Upstream: up,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	for _, f := range change {
+		f(b)
+	}
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
@@ -93,11 +97,7 @@ func pipes(t testing.TB, up Upstream) (in io.WriteCloser, out io.ReadCloser, end
 	t.Cleanup(func() {
 		cancel()
 		outR.Close()
-		select {
-		case <-stopped:
-		case <-time.After(10 * time.Second):
-			t.Error("the bridge did not end")
-		}
+		soon.Receive(t, stopped, "the end of the bridge")
 	})
 	return inW, outR, done
 }
@@ -118,9 +118,9 @@ type wire struct {
 	ended <-chan error
 }
 
-func dial(t testing.TB, up Upstream) *wire {
+func dial(t testing.TB, up Upstream, change ...func(*Bridge)) *wire {
 	t.Helper()
-	in, out, ended := pipes(t, up)
+	in, out, ended := pipes(t, up, change...)
 	w := &wire{t: t, in: in, lines: make(chan string, 100), ended: ended}
 	go func() {
 		defer close(w.lines)
@@ -144,23 +144,16 @@ func (w *wire) send(lines ...string) {
 	}
 }
 
-const patience = time.Minute
-
 func (w *wire) next() string {
 	w.t.Helper()
-	select {
-	case line, ok := <-w.lines:
-		if !ok {
-			w.t.Fatal("stdout is closed")
-		}
-		if !json.Valid([]byte(line)) {
-			w.t.Fatalf("stdout carries %q", line)
-		}
-		return line
-	case <-time.After(patience):
-		w.t.Fatal("no line in time")
-		return ""
+	line := soon.Receive(w.t, w.lines, "a line on stdout")
+	if line == "" {
+		w.t.Fatal("stdout is closed")
 	}
+	if !json.Valid([]byte(line)) {
+		w.t.Fatalf("stdout carries %q", line)
+	}
+	return line
 }
 
 // expect reads up to a line that contains all that.
@@ -202,7 +195,7 @@ func (w *wire) end() error {
 		case <-w.lines:
 		case err := <-w.ended:
 			return err
-		case <-time.After(patience):
+		case <-time.After(soon.Limit):
 			w.t.Fatal("the bridge did not end")
 			return nil
 		}
@@ -277,7 +270,7 @@ func connect(t testing.TB, up Upstream, o *mcp.ClientOptions, version string) *m
 	t.Helper()
 	in, out, _ := pipes(t, up)
 	client := mcp.NewClient(&mcp.Implementation{Name: "t", Version: "1"}, o)
-	session, err := client.Connect(context.Background(), &mcp.IOTransport{Reader: out, Writer: in}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+	session, err := client.Connect(soon.Context(t), &mcp.IOTransport{Reader: out, Writer: in}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,9 +280,7 @@ func connect(t testing.TB, up Upstream, o *mcp.ClientOptions, version string) *m
 
 func say(t testing.TB, s *mcp.ClientSession, text string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	result, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": text}})
+	result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": text}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,15 +158,16 @@ func TestTooManyInFlight(t *testing.T) {
 		<-release
 		answerJSON(w, http.StatusOK, `{"jsonrpc":"2.0","id":`+string(m.id)+`,"result":{}}`)
 	})
-	w := dial(t, newApp(ready(url)))
+	const most = 2 * maxUnderWay
+	w := dial(t, newApp(ready(url)), func(b *Bridge) { b.calls.most = most })
 	go func() {
-		for n := range maxOpen + 1 {
+		for n := range most + 1 {
 			w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"m"}`, n))
 		}
 	}()
-	w.expect(fmt.Sprintf(`"id":%d,`, maxOpen), `"error"`, "too many")
+	w.expect(fmt.Sprintf(`"id":%d,`, most), `"error"`, "too many")
 	close(release)
-	for range maxOpen {
+	for range most {
 		if got := w.next(); !strings.Contains(got, `"result"`) {
 			t.Fatal(got)
 		}

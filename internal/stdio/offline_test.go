@@ -10,18 +10,18 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func toolNames(t *testing.T, s *mcp.ClientSession) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	list, err := s.ListTools(ctx, nil)
+	list, err := s.ListTools(soon.Context(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,55 +69,38 @@ func signInWhileConnected(t *testing.T, box *sandbox.Sandbox, url, version strin
 		t.Errorf("tools %q", got)
 	}
 	for _, method := range []func() error{
-		func() error { _, err := s.ListPrompts(t.Context(), nil); return err },
-		func() error { _, err := s.ListResources(t.Context(), nil); return err },
-		func() error { _, err := s.ListResourceTemplates(t.Context(), nil); return err },
+		func() error { _, err := s.ListPrompts(soon.Context(t), nil); return err },
+		func() error { _, err := s.ListResources(soon.Context(t), nil); return err },
+		func() error { _, err := s.ListResourceTemplates(soon.Context(t), nil); return err },
 	} {
 		if err := method(); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "echo"}); err == nil || !strings.Contains(err.Error(), "a sign-in is needed") {
+	if _, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo"}); err == nil || !strings.Contains(err.Error(), "a sign-in is needed") {
 		t.Errorf("a call meanwhile: %v", err)
 	}
-	result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "sign_in_to_test"})
+	result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_test"})
 	if err != nil || result.IsError {
 		t.Fatalf("%+v %v", result, err)
 	}
-	select {
-	case <-changed:
-	case <-time.After(patience):
-		t.Fatal("the client was not told")
-	}
+	soon.Receive(t, changed, "that the client is told")
 	if got := toolNames(t, s); !slices.Contains(got, "echo") {
 		t.Errorf("tools %q", got)
 	}
 	if say(t, s, "hello") != "hello" {
 		t.Error("no echo")
 	}
-	result, err = s.CallTool(t.Context(), &mcp.CallToolParams{Name: "sign_in_to_test"})
+	result, err = s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_test"})
 	if err != nil || result.IsError {
 		t.Errorf("the tool afterwards: %+v %v", result, err)
 	}
-	waits := time.After(patience)
-	for told := false; !told; {
-		box.Announce()
-		select {
-		case told = <-changed:
-		case <-time.After(200 * time.Millisecond):
-		case <-waits:
-			t.Fatal("the server's own news do not arrive")
-		}
-	}
+	announced(t, box, changed)
 	for len(changed) > 0 {
 		<-changed
 	}
 	up.become(signedOut)
-	select {
-	case <-changed:
-	case <-time.After(patience):
-		t.Fatal("the client was not told of the sign-out")
-	}
+	soon.Receive(t, changed, "that the client is told of the sign-out")
 	if got := toolNames(t, s); !slices.Equal(got, []string{"sign_in_to_test"}) {
 		t.Errorf("tools %q", got)
 	}
@@ -128,10 +111,9 @@ func TestAppIsStartedLater(t *testing.T) {
 	box := sandboxed(t, sandbox.Options{})
 	up := newApp(absent)
 	w := dial(t, up)
-	began := time.Now()
 	w.send(hello)
-	if got := w.next(); time.Since(began) > time.Second || !strings.Contains(got, `"protocolVersion":"2025-06-18"`) {
-		t.Errorf("after %s: %s", time.Since(began), got)
+	if got := w.next(); !strings.Contains(got, `"protocolVersion":"2025-06-18"`) {
+		t.Error(got)
 	}
 	w.send(initialized, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 	w.expect("sign_in_to_test", "not running")
@@ -162,7 +144,7 @@ func TestAppGoesAndComesBack(t *testing.T) {
 	case <-time.After(100 * time.Millisecond):
 	}
 	up.become(ready(box.MCPURL() + "?moved=1"))
-	if got := <-answer; got != "held" {
+	if got := soon.Receive(t, answer, "the answer"); got != "held" {
 		t.Errorf("answered %q", got)
 	}
 }
@@ -191,7 +173,7 @@ func TestServerIsLate(t *testing.T) {
 			t.Errorf("tools %q", got)
 		}
 		served.Store(true)
-		<-changed
+		soon.Receive(t, changed, "the change of the list")
 		if say(t, s, "x") != "x" {
 			t.Error("no echo")
 		}
@@ -283,21 +265,33 @@ func TestSignInCanBeCancelled(t *testing.T) {
 	w := dial(t, up)
 	w.greet()
 	w.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"sign_in_to_test"}}`)
-	<-began
+	soon.Receive(t, began, "the sign-in")
 	w.send(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 	w.expect(`"id":2`)
 	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
-	<-ended
+	soon.Receive(t, ended, "the end of the sign-in")
 	w.silent(50 * time.Millisecond)
 }
 
 func TestSettlingIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	box := sandboxed(t, sandbox.Options{})
-	up := newApp(Endpoint{State: Settling, Says: "starting"})
-	w := dial(t, up)
-	w.send(hello)
-	w.silent(100 * time.Millisecond)
-	up.become(ready(box.MCPURL()))
-	w.expect(`"name":"sandbox"`)
+	synctest.Test(t, func(t *testing.T) {
+		up := newApp(Endpoint{State: Settling, Says: "starting"})
+		w := dial(t, up, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPost {
+				w.WriteHeader(http.StatusMethodNotAllowed)
+				return
+			}
+			answerJSON(w, http.StatusOK, sessionAnswer)
+		}))
+		w.send(hello)
+		time.Sleep(settleTime - 1)
+		if len(w.lines) != 0 {
+			t.Errorf("it said %s", w.next())
+		}
+		up.become(ready("http://server.example/mcp"))
+		if got := w.next(); got != sessionAnswer {
+			t.Errorf("it said %s", got)
+		}
+	})
 }

@@ -3,4 +3,4 @@
 package stdio
 
 // huge is the size of a large answer: the race detector makes a big one take very long.
-const huge = 8 << 20
+const huge = 3 << 20

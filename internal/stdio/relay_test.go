@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // eras are the kinds of servers there are.
@@ -67,22 +68,22 @@ func TestDirectAndBridgedAreIdentical(t *testing.T) {
 			t.Parallel()
 			box := sandboxed(t, sandbox.Options{Stateless: version == modernVersion})
 			client := mcp.NewClient(&mcp.Implementation{Name: "t", Version: "1"}, nil)
-			direct, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: box.MCPURL()}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+			direct, err := client.Connect(soon.Context(t), &mcp.StreamableClientTransport{Endpoint: box.MCPURL()}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer direct.Close()
 			bridged := connect(t, newApp(ready(box.MCPURL())), nil, version)
 			ask := func(s *mcp.ClientSession) string {
-				tools, err := s.ListTools(t.Context(), nil)
+				tools, err := s.ListTools(soon.Context(t), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				failed, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fail", Arguments: map[string]any{}})
+				failed, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "fail", Arguments: map[string]any{}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, unknown := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "no such tool"})
+				_, unknown := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "no such tool"})
 				var rpc *jsonrpc.Error
 				if !errors.As(unknown, &rpc) {
 					t.Fatalf("an unknown tool gives %v", unknown)
@@ -117,31 +118,37 @@ func TestServerTalksToTheClient(t *testing.T) {
 			ProgressNotificationHandler: func(_ context.Context, r *mcp.ProgressNotificationClientRequest) { steps <- r.Params.Message },
 		}, version)
 		if version >= "2025-06-18" {
-			result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "ask", Arguments: map[string]any{"text": "who?"}})
+			result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "ask", Arguments: map[string]any{"text": "who?"}})
 			if err != nil || result.Content[0].(*mcp.TextContent).Text != "accept Ann" {
 				t.Errorf("ask: %+v %v", result, err)
 			}
 		}
-		if result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "sample", Arguments: map[string]any{"text": "x"}}); err != nil || result.Content[0].(*mcp.TextContent).Text != "sampled" {
+		if result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sample", Arguments: map[string]any{"text": "x"}}); err != nil || result.Content[0].(*mcp.TextContent).Text != "sampled" {
 			t.Errorf("sample: %+v %v", result, err)
 		}
 		call := &mcp.CallToolParams{Name: "slow", Arguments: map[string]any{"steps": 2}}
 		call.SetProgressToken("p")
-		if _, err := s.CallTool(t.Context(), call); err != nil {
+		if _, err := s.CallTool(soon.Context(t), call); err != nil {
 			t.Error(err)
 		}
-		if got := <-steps; got != "step 1 of 2" {
+		if got := soon.Receive(t, steps, "the progress"); got != "step 1 of 2" {
 			t.Errorf("progress %q", got)
 		}
-		waits := time.After(patience)
-		for announced := false; !announced; {
-			box.Announce() // the stream may still be on its way up
-			select {
-			case announced = <-changed:
-			case <-time.After(200 * time.Millisecond):
-			case <-waits:
-				t.Fatal("the change of the list did not arrive")
-			}
+		announced(t, box, changed)
+	})
+}
+
+// announced waits until a change of the server's list of tools reaches the client. It is
+// made again and again: the stream may still be on its way up.
+func announced(t *testing.T, box *sandbox.Sandbox, changed <-chan bool) {
+	t.Helper()
+	soon.Until(t, "the change of the list arrives", func() bool {
+		box.Announce()
+		select {
+		case <-changed:
+			return true
+		case <-time.After(200 * time.Millisecond):
+			return false
 		}
 	})
 }
@@ -227,15 +234,5 @@ func TestSessionIsOpenedAgain(t *testing.T) {
 		}
 		box.ForgetSessions()
 	}
-	waits := time.After(patience)
-	for {
-		box.Announce()
-		select {
-		case <-changed:
-			return
-		case <-time.After(200 * time.Millisecond):
-		case <-waits:
-			t.Fatal("the new session has no stream")
-		}
-	}
+	announced(t, box, changed)
 }

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 const sessionAnswer = `{"jsonrpc":"2.0","id":"hello","result":{"protocolVersion":"2025-03-26","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"s","version":"1"}}}`
@@ -36,17 +39,23 @@ func (s *seen) list() []string {
 // await waits for another goroutine's entry, which has no channel.
 func (s *seen) await(t *testing.T, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !slices.Contains(s.list(), want); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %q in %q", want, s.list())
+	defer func() {
+		if t.Failed() {
+			t.Logf("there is %q", s.list())
 		}
-	}
+	}()
+	soon.Until(t, "there is "+want, func() bool { return slices.Contains(s.list(), want) })
 }
 
 // sessions is a handwritten server with one session; other is what it does with the rest.
 func sessions(t *testing.T, other http.HandlerFunc) (string, *seen) {
+	log, h := sessionsOf(other)
+	return server(t, h), log
+}
+
+func sessionsOf(other http.HandlerFunc) (*seen, http.HandlerFunc) {
 	log := &seen{}
-	return server(t, func(w http.ResponseWriter, r *http.Request) {
+	return log, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			raw, _ := io.ReadAll(r.Body)
 			r.Body = io.NopCloser(strings.NewReader(string(raw)))
@@ -66,7 +75,7 @@ func sessions(t *testing.T, other http.HandlerFunc) (string, *seen) {
 				r.Header.Get("MCP-Protocol-Version"), r.Header.Get("Last-Event-ID"), r.Header.Get("Accept"))
 		}
 		other(w, r)
-	}), log
+	}
 }
 
 func TestB1LaterLinesWaitForInitialize(t *testing.T) {
@@ -218,35 +227,34 @@ func TestB4B5SessionHeaders(t *testing.T) {
 
 func TestB6StreamIsResumed(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	gets := 0
-	var times []time.Time
-	url, log := sessions(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet {
-			return
+	synctest.Test(t, func(t *testing.T) {
+		const wish = 300 * time.Millisecond
+		var gets []time.Time
+		log, serve := sessionsOf(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				return
+			}
+			gets = append(gets, time.Now())
+			n := len(gets)
+			answerEvents(w, fmt.Sprintf("retry: %d\nid: e%d\ndata:", wish.Milliseconds(), n), fmt.Sprintf("id: f%d\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"method\":\"notifications/n%d\"}", n, n))
+			if n == 2 {
+				<-r.Context().Done()
+			}
+		})
+		w := dial(t, newApp(ready("http://server.example/mcp")), inMemory(t, serve))
+		w.greet()
+		if got := w.next(); got != `{"jsonrpc":"2.0","method":"notifications/n1"}` {
+			t.Errorf("got %s", got)
 		}
-		mu.Lock()
-		gets++
-		n := gets
-		times = append(times, time.Now())
-		mu.Unlock()
-		answerEvents(w, fmt.Sprintf("retry: 300\nid: e%d\ndata:", n), fmt.Sprintf("id: f%d\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"method\":\"notifications/n%d\"}", n, n))
-		if n == 2 {
-			<-r.Context().Done()
+		w.expect("notifications/n2")
+		synctest.Wait()
+		if want := "GET session=s1 version=2025-03-26 last=f1 accept=text/event-stream"; !slices.Contains(log.list(), want) {
+			t.Errorf("no %q in %q", want, log.list())
+		}
+		if pause := gets[1].Sub(gets[0]); pause != wish {
+			t.Errorf("the stream was asked for again after %s", pause)
 		}
 	})
-	w := dial(t, newApp(ready(url)))
-	w.greet()
-	if got := w.next(); got != `{"jsonrpc":"2.0","method":"notifications/n1"}` {
-		t.Errorf("got %s", got)
-	}
-	w.expect("notifications/n2")
-	log.await(t, "GET session=s1 version=2025-03-26 last=f1 accept=text/event-stream")
-	mu.Lock()
-	defer mu.Unlock()
-	if pause := times[1].Sub(times[0]); pause < 290*time.Millisecond || pause > time.Second {
-		t.Errorf("the stream was asked for again after %s", pause)
-	}
 }
 
 func TestB7AnswerIsResumed(t *testing.T) {
@@ -382,19 +390,21 @@ func TestB10DrainAtTheEnd(t *testing.T) {
 
 func TestB10HangingCallsAreGivenUp(t *testing.T) {
 	t.Parallel()
-	left := make(chan bool, 1)
-	url := server(t, func(w http.ResponseWriter, r *http.Request) {
-		_ = body(r)
-		<-r.Context().Done()
-		left <- true
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan bool, 1)
+		w := dial(t, newApp(ready("http://server.example/mcp")), inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			_ = body(r)
+			<-r.Context().Done()
+			left <- true
+		}))
+		w.send(`{"jsonrpc":"2.0","id":1,"method":"m"}`)
+		synctest.Wait()
+		began := time.Now()
+		if err := w.end(); err != nil || time.Since(began) != drainTime {
+			t.Errorf("ended with %v after %s", err, time.Since(began))
+		}
+		<-left
 	})
-	w := dial(t, newApp(ready(url)))
-	w.send(`{"jsonrpc":"2.0","id":1,"method":"m"}`)
-	began := time.Now()
-	if err := w.end(); err != nil || time.Since(began) > 5*time.Second {
-		t.Errorf("ended with %v after %s", err, time.Since(began))
-	}
-	<-left
 }
 
 func TestB11Batch(t *testing.T) {
@@ -446,7 +456,7 @@ func TestB12ModernHeaders(t *testing.T) {
 	} {
 		w.send(modernCall("1", c.method, c.members))
 		w.expect(`"id":1`)
-		h := <-got
+		h := soon.Receive(t, got, "the headers")
 		if h.Get("Mcp-Method") != c.method || h.Get("Mcp-Name") != c.name || h.Get("MCP-Protocol-Version") != modernVersion || h.Get("Mcp-Session-Id") != "" {
 			t.Errorf("%s %s: %v", c.method, c.members, h)
 		}
@@ -528,9 +538,9 @@ func TestB14CancelLeavesTheCall(t *testing.T) {
 	})
 	w := dial(t, newApp(ready(url)))
 	w.send(modernCall("1", "tools/call", `"name":"wait"`))
-	<-began
+	soon.Receive(t, began, "the call")
 	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
-	<-left
+	soon.Receive(t, left, "that the call is left")
 	w.silent(50 * time.Millisecond)
 }
 
@@ -606,7 +616,7 @@ func TestB17NothingIsInvented(t *testing.T) {
 	w := dial(t, newApp(ready(url)))
 	line := `{"id":1e0, "params":{` + meta + `,"requestState":"\u0061","n":1.0,"n":2}, "extra" : [1E400] ,"method":"tools/\u0063all","jsonrpc":"2.0"}`
 	w.send("  " + line + " \r")
-	if posted := <-got; posted != line {
+	if posted := soon.Receive(t, got, "the message"); posted != line {
 		t.Errorf("posted %s", posted)
 	}
 	if answer := w.next(); answer != `{"jsonrpc":"2.0","zeta":1.50,"id":1e0,"result":{"b":12345678901234567890.10,"a":"\u00e4\/","a":2}}` {
@@ -640,13 +650,8 @@ func TestStdoutIsClosed(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- b.Run(context.Background()) }()
 	_, _ = io.WriteString(feed, hello+"\n")
-	select {
-	case err := <-done:
-		if !errors.Is(err, gone) {
-			t.Errorf("ended with %v", err)
-		}
-	case <-time.After(patience):
-		t.Error("it goes on")
+	if err := soon.Receive(t, done, "the end of the bridge"); !errors.Is(err, gone) {
+		t.Errorf("ended with %v", err)
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // Many servers have a route for POST alone, and answer 404 to the rest. That says
@@ -241,13 +243,13 @@ func TestSlowClient(t *testing.T) {
 	})
 	in, out, ended := pipes(t, newApp(ready(url)))
 	_, _ = io.WriteString(in, `{"jsonrpc":"2.0","id":1,"method":"m"}`+"\n")
-	<-stuck
+	soon.Receive(t, stuck, "that the server is held up")
 	if n := written.Load(); n > 64<<20 {
 		t.Errorf("the server wrote %d MB that nobody reads", n>>20)
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	in.Close()
-	if err := <-ended; err != nil {
+	if err := soon.Receive(t, ended, "the end of the bridge"); err != nil {
 		t.Error(err)
 	}
 }
@@ -263,45 +265,37 @@ func (s stuckWriter) Write(p []byte) (int, error) {
 // A client that reads no more, and is gone: the bridge ends all the same.
 func TestEndsThoughNobodyReads(t *testing.T) {
 	t.Parallel()
-	out := stuckWriter{make(chan struct{})}
-	defer close(out.free)
-	b := New(Options{Name: "test", In: strings.NewReader(hello + "\n" + `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"), Out: out, Upstream: newApp(absent)})
-	done := make(chan error, 1)
-	go func() { done <- b.Run(context.Background()) }()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		out := stuckWriter{make(chan struct{})}
+		defer close(out.free)
+		b := New(Options{Name: "test", In: strings.NewReader(hello + "\n" + `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"), Out: out, Upstream: newApp(absent)})
+		began := time.Now()
+		if err := b.Run(context.Background()); err != nil || time.Since(began) > drainTime+leaveTime {
+			t.Errorf("ended with %v after %v", err, time.Since(began))
 		}
-	case <-time.After(8 * time.Second):
-		t.Fatal("it hangs")
-	}
+	})
 }
 
 // A killed parent ends the context.
 func TestEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	gone := errors.New("gone")
-	out := stuckWriter{make(chan struct{})}
-	defer close(out.free)
-	in, feed := io.Pipe()
-	defer feed.Close()
-	ctx, cancel := context.WithCancelCause(context.Background())
-	b := New(Options{Name: "test", In: in, Out: out, Upstream: newApp(absent)})
-	done := make(chan error, 1)
-	var sent sync.WaitGroup
-	sent.Go(func() { _, _ = io.WriteString(feed, hello+"\n") })
-	go func() { done <- b.Run(ctx) }()
-	sent.Wait()
-	cancel(gone)
-	select {
-	case err := <-done:
-		if !errors.Is(err, gone) {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		gone := errors.New("gone")
+		out := stuckWriter{make(chan struct{})}
+		defer close(out.free)
+		in, feed := io.Pipe()
+		defer feed.Close()
+		ctx, cancel := context.WithCancelCause(context.Background())
+		b := New(Options{Name: "test", In: in, Out: out, Upstream: newApp(absent)})
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		_, _ = io.WriteString(feed, hello+"\n")
+		began := time.Now()
+		cancel(gone)
+		if err := <-done; !errors.Is(err, gone) || time.Since(began) > leaveTime {
+			t.Errorf("ended with %v after %v", err, time.Since(began))
 		}
-	case <-time.After(8 * time.Second):
-		t.Fatal("it hangs")
-	}
+	})
 }
 
 // The server is restarted while it waits for an answer of the client: that answer is not

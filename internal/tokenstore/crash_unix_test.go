@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func init() {
@@ -192,9 +194,7 @@ func TestLockDiesWithItsProcess(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	soon, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	unlock, err := s.Lock(soon, "a")
+	unlock, err := s.Lock(soon.Context(t), "a")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 const password = "pw"
@@ -119,7 +120,7 @@ func (s *session) waitOwned(name string, want bool) {
 	s.t.Helper()
 	conn := s.connect()
 	defer conn.Close()
-	eventually(s.t, name, func() bool {
+	soon.Until(s.t, name, func() bool {
 		var has bool
 		return conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, name).Store(&has) == nil && has == want
 	})
@@ -132,18 +133,6 @@ func (s *session) connect() *dbus.Conn {
 		s.t.Fatal(err)
 	}
 	return conn
-}
-
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	end := time.After(10 * time.Second)
-	for tick := time.NewTicker(5 * time.Millisecond); !done(); {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("%s: waited in vain", what)
-		}
-	}
 }
 
 // lock locks the login collection, as a screen saver may.

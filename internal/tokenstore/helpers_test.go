@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
-	if left := leaked(5 * time.Second); left != "" && code == 0 {
+	if left := leaked(20 * time.Second); left != "" && code == 0 {
 		fmt.Fprintln(os.Stderr, "goroutines left over:\n"+left)
 		code = 1
 	}

@@ -4,7 +4,6 @@ package tray
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,10 +18,9 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/prop"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
-
-const patience = 30 * time.Second
 
 // missing skips a test whose outside part is not installed, except where all must be.
 func missing(t *testing.T, err error) {
@@ -36,7 +34,7 @@ func missing(t *testing.T, err error) {
 // eventually waits until ok says yes; what is shown when it never does.
 func eventually(t *testing.T, what func() string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(soon.Limit); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(what())
 		}
@@ -139,13 +137,8 @@ func startPanel(t *testing.T, address string) *panel {
 // item waits for the icon to register.
 func (p *panel) item(t *testing.T) *item {
 	t.Helper()
-	select {
-	case name := <-p.items:
-		return &item{t: t, icon: p.conn.Object(name, itemPath), menu: p.conn.Object(name, itemPath+"/menu")}
-	case <-time.After(patience):
-		t.Fatal("no icon was registered")
-		return nil
-	}
+	name := soon.Receive(t, p.items, "an icon is registered")
+	return &item{t: t, icon: p.conn.Object(name, itemPath), menu: p.conn.Object(name, itemPath+"/menu")}
 }
 
 // child is the program under test.
@@ -252,11 +245,7 @@ func (c *child) quit() {
 
 func (c *child) ends() {
 	c.t.Helper()
-	select {
-	case <-c.done:
-	case <-time.After(patience):
-		c.t.Fatal("the tray does not end")
-	}
+	soon.Receive(c.t, c.done, "the tray ends")
 }
 
 // item is an icon as its panel sees it.
@@ -267,8 +256,9 @@ type item struct {
 
 func (it *item) property(name string) any {
 	it.t.Helper()
-	v, err := it.icon.GetProperty("org.kde.StatusNotifierItem." + name)
-	if err != nil {
+	var v dbus.Variant
+	call := it.icon.CallWithContext(soon.Context(it.t), "org.freedesktop.DBus.Properties.Get", 0, "org.kde.StatusNotifierItem", name)
+	if err := call.Store(&v); err != nil {
 		it.t.Fatalf("%s: %v", name, err)
 	}
 	return v.Value()
@@ -313,11 +303,9 @@ func (it *item) layout() node {
 		}
 		return n
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	var revision uint32
 	var r raw
-	call := it.menu.CallWithContext(ctx, "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
+	call := it.menu.CallWithContext(soon.Context(it.t), "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
 	if err := call.Store(&revision, &r); err != nil {
 		it.t.Fatal(err)
 	}
@@ -388,7 +376,7 @@ func (it *item) click(path string) { it.t.Helper(); it.clickID(it.line(path).ID)
 
 func (it *item) clickID(id int32) {
 	it.t.Helper()
-	call := it.menu.Call("com.canonical.dbusmenu.Event", 0, id, "clicked", dbus.MakeVariant(""), uint32(0))
+	call := it.menu.CallWithContext(soon.Context(it.t), "com.canonical.dbusmenu.Event", 0, id, "clicked", dbus.MakeVariant(""), uint32(0))
 	if call.Err != nil {
 		it.t.Fatal(call.Err)
 	}

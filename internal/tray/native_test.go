@@ -18,6 +18,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/mcpauth-tray/mcpauth-tray/assets"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -201,7 +202,7 @@ func TestBurstOfClicks(t *testing.T) {
 func TestRebuildUnderClicks(t *testing.T) {
 	c, it := up(t, snapshot(signedIn("p0")))
 	it.line("p0*/Copy URL")
-	stop := make(chan struct{})
+	stop, ctx := make(chan struct{}), soon.Context(t)
 	var work sync.WaitGroup
 	for range 3 {
 		work.Go(func() {
@@ -210,7 +211,7 @@ func TestRebuildUnderClicks(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					it.menu.Call("com.canonical.dbusmenu.Event", 0, id%600, "clicked", dbus.MakeVariant(""), uint32(0))
+					it.menu.CallWithContext(ctx, "com.canonical.dbusmenu.Event", 0, id%600, "clicked", dbus.MakeVariant(""), uint32(0))
 				}
 			}
 		})

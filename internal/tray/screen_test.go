@@ -21,6 +21,7 @@ import (
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -188,7 +189,7 @@ func (d *display) changes(pixels int, do func()) bool {
 	before := d.shot()
 	last := before
 	do()
-	for end := time.Now().Add(patience / 3); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(soon.Limit / 3); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		now := d.shot()
 		if differing(last, now) == 0 && differing(before, now) > pixels {
 			return true
