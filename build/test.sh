@@ -38,7 +38,7 @@ build/cross.sh
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-if ! go test -race -timeout 12m "$@" ./... 2>&1 | tee "$output"; then
+if ! go test -race -timeout 20m "$@" ./... 2>&1 | tee "$output"; then
   printf '\nWhat failed:\n'
   grep -E -A 3 '^ *--- FAIL|^panic: |^WARNING: DATA RACE|\[(build|setup) failed\]$' "$output" | cut -c 1-300 || true
   exit 1
