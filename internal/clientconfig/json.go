@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,10 +117,10 @@ func length(s, end string) int {
 	return len(s)
 }
 
-var jsonPlace = regexp.MustCompile(`^hujson: line (\d+), column (\d+): (.*)$`)
+var jsonPlace = lazily(`^hujson: line (\d+), column (\d+): (.*)$`)
 
 func jsonError(err error, body string) error {
-	m := jsonPlace.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+	m := jsonPlace().FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
 	if m == nil {
 		return err
 	}
