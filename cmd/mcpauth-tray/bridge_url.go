@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -37,8 +38,10 @@ func runBridgeURL(c *cobra.Command, args []string, level string) error {
 	if len(args) == 1 {
 		t.apply(t.system.find("URL"), args)
 	}
-	target, _ := t.draft["target"].(string)
-	name := nameOf(target, "server")
+	if len(args) == 0 {
+		t.by["target"] = envBackendURL
+	}
+	name := nameOf(t.target(), "server")
 	t.done(name)
 	if lost := t.lost(); lost != nil {
 		return usageError{error: lost, command: c.CommandPath()}
@@ -79,6 +82,25 @@ func (t *translation) bridgeLevel(c *cobra.Command, level string) (string, error
 	return level, nil
 }
 
+// inOptions says what is wrong with the draft of a profile in words of the options that it
+// was made from: there is no profile that the person knows of.
+func (t *translation) inOptions(name string, wrong error) error {
+	var draft *profile.DraftError
+	if !errors.As(wrong, &draft) {
+		return wrong
+	}
+	var said []string
+	for _, p := range draft.Problems {
+		text := strings.TrimPrefix(p.Message, fmt.Sprintf("profile %q: ", name))
+		key, rest, _ := strings.Cut(text, " ")
+		if option := cmp.Or(t.by[key], t.by[key+"_file"]); option != "" {
+			text = option + ": " + rest
+		}
+		said = append(said, text)
+	}
+	return errors.New(strings.Join(said, "; "))
+}
+
 // oneOff is the app of a bridge to a URL.
 type oneOff struct {
 	*bridgedProfile
@@ -104,8 +126,7 @@ func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) 
 	text, err := oneProfileFile(folders.Profiles, name, t.draft, usualSettings(c, paths{Folders: folders}))
 	var usage usageError
 	if errors.As(err, &usage) {
-		usage.command = c.CommandPath()
-		return nil, usage
+		return nil, usageError{t.inOptions(name, usage.error), c.CommandPath()}
 	}
 	if err != nil {
 		return nil, err
