@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"slices"
@@ -78,8 +79,10 @@ func TestSignOutOfURLReachesBridges(t *testing.T) {
 		t.Errorf("exit code %d, said %q, %q", code, out, said)
 	}
 	box.ExpireTokens()
-	if got := <-say(t, b.ClientSession, "lost"); !strings.Contains(got, "sign-in needed") {
-		t.Errorf("echo answered %q", got)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if got, err := callTool(ctx, b.ClientSession, "echo", map[string]any{"text": "lost"}); err == nil || !strings.Contains(err.Error(), "sign-in needed") {
+		t.Errorf("echo answered %q, %v", got, err)
 	}
 	for len(bridgedTools(t, b.ClientSession)) != 1 {
 		awaitChange(t, b.changed)

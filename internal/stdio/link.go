@@ -250,6 +250,9 @@ func (f *follower) goOffline() {
 	f.settled = &place{offline: true, endpoint: f.last}
 	if was == nil || was.offline {
 		f.link.set(f.settled)
+		if was != nil && was.endpoint.does() != f.last.does() {
+			f.client.announce(f.Bridge) // of the tool that it is offered
+		}
 		return
 	}
 	if f.last.State == SignedOut {
