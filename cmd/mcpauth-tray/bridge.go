@@ -64,11 +64,16 @@ but MCP is written to stdout; what goes wrong is said on stderr.`,
 			return runBridgeURL(c, args, level)
 		},
 	}
-	c.Flags().String(flagLogLevel, "warn", "what is said on stderr: trace, debug, info, warn or error")
+	addBridgeFlags(c, "warn")
 	c.Flags().Bool(flagStartApp, false, "with a profile: start the app if it does not run ("+envStartApp+")")
+	return c
+}
+
+// addBridgeFlags adds the flags of what has to do with bridges to URLs.
+func addBridgeFlags(c *cobra.Command, level string) {
+	c.Flags().String(flagLogLevel, level, "what is said on stderr: trace, debug, info, warn or error")
 	addFlags(c.Flags(), authful(), bridgeUsage)
 	c.Flags().String(flagTokenStore, "", "with a URL: keyring, file or memory; default: as profiles.yaml says")
-	return c
 }
 
 // bridgeUsages say what the flags of authful-mcp-proxy do here.
@@ -94,10 +99,10 @@ func bridgeUsage(o *option) string {
 // bridgeArgs wants a profile, or a URL here or in the environment.
 func bridgeArgs(c *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return errors.New("bridge takes one profile or one URL")
+		return fmt.Errorf("%s takes one profile or one URL", c.Name())
 	}
 	if len(args) == 0 && os.Getenv(envBackendURL) == "" {
-		return fmt.Errorf("bridge needs the name of one profile, or a URL, here or in %s", envBackendURL)
+		return fmt.Errorf("%s needs the name of one profile, or a URL, here or in %s", c.Name(), envBackendURL)
 	}
 	profile := len(args) == 1 && !isURL(args[0])
 	for _, o := range authful().options {

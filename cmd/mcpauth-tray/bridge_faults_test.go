@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -258,6 +259,39 @@ func TestBridgeSaysWhatToDo(t *testing.T) {
 	_, err = s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo"})
 	wants(fmt.Sprint(err), "box: ")
 	wants(call(), "Signed in to box. Its tools are there now")
-	awaitChange(t, changed)
+	for !slices.Contains(bridgedTools(t, s), "whoami") {
+		awaitChange(t, changed)
+	}
 	bridgedEcho(t, s)
+}
+
+// TestBridgeToolIsTrueOfAPause: no page is promised while the app is paused, and none opens.
+func TestBridgeToolIsTrueOfAPause(t *testing.T) {
+	t.Parallel()
+	a, _ := boxed(t, sandbox.Options{})
+	a.start()
+	a.waitPhase("box", status.SignInNeeded)
+	a.run("pause")
+	s, changed := bridged(t, a, "box", "2025-11-25")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tool := func() string {
+		list, err := s.ListTools(ctx, nil)
+		if err != nil || len(list.Tools) != 1 {
+			t.Fatalf("tools %+v, %v", list, err)
+		}
+		return list.Tools[0].Description
+	}
+	const paused = "box: paused. Resume from the tray menu, or run: mcpauth-tray resume"
+	if got := tool(); got != paused+". "+noHelp {
+		t.Errorf("the tool says %q", got)
+	}
+	result, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "sign_in_to_box"})
+	if err != nil || !result.IsError || result.Content[0].(*mcp.TextContent).Text != paused {
+		t.Errorf("the tool answered %+v, %v", result, err)
+	}
+	a.run("resume")
+	for !strings.Contains(tool(), "This tool starts the sign-in: a page opens") {
+		awaitChange(t, changed)
+	}
 }

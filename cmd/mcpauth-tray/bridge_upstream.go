@@ -107,8 +107,9 @@ type bridgedProfile struct {
 	said    io.Writer // gets the links of sign-ins; nil: nobody
 
 	mu      sync.Mutex
-	opened  time.Time // when a page was last opened
-	failing bool      // nothing came of the sign-in that it was for
+	opened  time.Time      // when a page was last opened
+	failing bool           // nothing came of the sign-in that it was for
+	last    stdio.Endpoint // that was told
 }
 
 var _ stdio.Upstream = (*bridgedProfile)(nil)
@@ -122,6 +123,7 @@ func (p *bridgedProfile) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
 				return true
 			}
 			last = &e
+			p.note(e)
 			return yield(e)
 		}
 		for ctx.Err() == nil {
@@ -158,9 +160,30 @@ func absent(err error) stdio.Endpoint {
 		Code: status.ShuttingDown.RPC(), Reason: "not_running",
 	}
 	if err != nil && !errors.Is(err, control.ErrNotRunning) {
-		e.Says = printable(err.Error())
+		e.Says, e.Action = printable(err.Error()), ""
 	}
 	return e
+}
+
+// What the sign-in tool does where no sign-in is possible, and where one may be.
+const (
+	noHelp  = "Until that is changed no sign-in is possible, and this tool can only say so."
+	perhaps = "This tool tries to sign in: if that can begin, a page opens in the browser of the person at this computer, who confirms there."
+)
+
+// helps says what the sign-in tool does about a code; about others, perhaps.
+var helps = map[status.Code]string{
+	status.NotSignedIn:   "", // as usual
+	status.SignInRunning: "",
+	status.SignInFailed:  "",
+	status.Busy:          "",
+
+	status.SecretStoreLocked: "This tool has the person at this computer asked to unlock it; a page for the sign-in opens only if it is needed after that.",
+	status.SecretStoreAbsent: noHelp,
+	status.PausedByUser:      noHelp,
+	status.Disabled:          noHelp,
+	status.ListenFailed:      noHelp,
+	status.ProfileError:      noHelp,
 }
 
 // states says what a phase means for a bridge.
@@ -179,7 +202,7 @@ func endpointOf(s *status.Snapshot, name string) stdio.Endpoint {
 	if row == nil {
 		e := stdio.Endpoint{
 			State: stdio.Unknown, Says: "mcpauth-tray has no profile of this name", Action: "Add it to profiles.yaml, or correct the name in the client",
-			Code: status.ProfileError.RPC(), Reason: string(status.ProfileError),
+			Code: status.ProfileError.RPC(), Reason: string(status.ProfileError), Helps: noHelp,
 		}
 		if s.Config.Error != nil {
 			e.State, e.Says, e.Action = stdio.SignedOut, "profiles.yaml has an error: "+printable(s.Config.Error.Message), "Correct the file"
@@ -190,9 +213,13 @@ func endpointOf(s *status.Snapshot, name string) stdio.Endpoint {
 		return stdio.Endpoint{State: stdio.Ready, URL: row.URL}
 	}
 	code := cmp.Or(row.Code, status.Busy)
+	does, known := helps[code]
+	if !known {
+		does = perhaps
+	}
 	e := stdio.Endpoint{
 		State: states[row.Phase], URL: row.URL, Says: row.Name + ": " + printable(row.Summary),
-		Action: printable(row.Action), Code: code.RPC(), Reason: string(code),
+		Action: printable(row.Action), Code: code.RPC(), Reason: string(code), Helps: does,
 	}
 	if row.Detail != "" {
 		e.Says += " (" + printable(row.Detail) + ")"
@@ -286,14 +313,33 @@ func howToGoOn(name string, at *status.Prompt, shown bool) string {
 	return says + "Afterwards the tools of " + name + " appear by themselves."
 }
 
+// note remembers how the profile stands.
+func (p *bridgedProfile) note(e stdio.Endpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = e
+}
+
 func (p *bridgedProfile) failed(err error) error {
-	_, hint := described(err)
 	if errors.Is(err, control.ErrNotRunning) {
 		e := p.starter.explain(absent(err))
 		return fmt.Errorf("%s. %s; the tools appear by themselves then", e.Says, e.Action)
 	}
-	if hint != "" {
-		hint = ". " + hint
+	if errors.Is(err, supervisor.ErrNotNow) || errors.Is(err, supervisor.ErrUnknownProfile) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.last.Says != "" {
+			return errors.New(joined(p.last.Says, p.last.Action))
+		}
 	}
-	return fmt.Errorf("%s%s", printable(err.Error()), hint)
+	_, hint := described(err)
+	return errors.New(joined(printable(err.Error()), hint))
+}
+
+// joined is what is wrong, and what to do about it if that is known.
+func joined(says, hint string) string {
+	if hint == "" {
+		return says
+	}
+	return says + ". " + hint
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,22 +33,12 @@ const othersInterval = 2 * time.Second
 // process: its one profile, a port that nobody else is told, and the sign-ins of all such
 // bridges.
 func runBridgeURL(c *cobra.Command, args []string, level string) error {
-	t := newTranslation(authful())
-	t.given(c.Flags())
-	if len(args) == 1 {
-		t.apply(t.system.find("URL"), args)
-	}
-	target, _ := t.draft["target"].(string)
-	name := nameOf(target, "server")
-	t.done(name)
-	if lost := t.lost(); lost != nil {
-		return usageError{error: lost, command: c.CommandPath()}
-	}
-	level, err := t.bridgeLevel(c, level)
+	at, err := translateBridge(c, args, level)
 	if err != nil {
 		return err
 	}
-	o, err := newOneOff(c, name, t, bridgeLog(c, level))
+	name, level := at.name, at.level
+	o, err := newOneOff(c, at)
 	if err != nil {
 		return err
 	}
@@ -60,6 +51,32 @@ func runBridgeURL(c *cobra.Command, args []string, level string) error {
 	stop()
 	<-ended
 	return err
+}
+
+// bridgedURL is a server that is in no profiles.yaml, with what the command line and the
+// variables say of it.
+type bridgedURL struct {
+	*translation
+	name  string // of the one profile
+	level string // of the log
+}
+
+func translateBridge(c *cobra.Command, args []string, level string) (*bridgedURL, error) {
+	t := newTranslation(authful())
+	t.given(c.Flags())
+	if len(args) == 1 {
+		t.apply(t.system.find("URL"), args)
+	} else {
+		t.by["target"] = envBackendURL
+	}
+	b := &bridgedURL{translation: t, name: nameOf(t.target(), "server")}
+	t.done(b.name)
+	if lost := t.lost(); lost != nil {
+		return nil, usageError{error: lost, command: c.CommandPath()}
+	}
+	var err error
+	b.level, err = t.bridgeLevel(c, level)
+	return b, err
 }
 
 // bridgeLevel is the level that authful-mcp-proxy's options ask for.
@@ -79,6 +96,25 @@ func (t *translation) bridgeLevel(c *cobra.Command, level string) (string, error
 	return level, nil
 }
 
+// inOptions says what is wrong with the draft of a profile in words of the options that it
+// was made from: there is no profile that the person knows of.
+func (t *translation) inOptions(name string, wrong error) error {
+	var draft *profile.DraftError
+	if !errors.As(wrong, &draft) {
+		return wrong
+	}
+	var said []string
+	for _, p := range draft.Problems {
+		text := strings.TrimPrefix(p.Message, fmt.Sprintf("profile %q: ", name))
+		key, rest, _ := strings.Cut(text, " ")
+		if option := cmp.Or(t.by[key], t.by[key+"_file"]); option != "" {
+			text = option + ": " + rest
+		}
+		said = append(said, text)
+	}
+	return errors.New(strings.Join(said, "; "))
+}
+
 // oneOff is the app of a bridge to a URL.
 type oneOff struct {
 	*bridgedProfile
@@ -89,32 +125,9 @@ type oneOff struct {
 	out   atomic.Bool // nobody is signed in
 }
 
-func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) (*oneOff, error) {
-	folders, err := bridgeFolders(c)
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range t.secrets { // it never leaves this process
-		delete(t.draft, h.key)
-		t.draft[strings.TrimSuffix(h.key, "_file")] = h.value
-	}
-	// Whoever does not know the path cannot use the port, also where other users of the
-	// computer cannot be told apart.
-	t.draft["listen"], t.draft["path"] = "127.0.0.1:0", "/"+rand.Text()
-	text, err := oneProfileFile(folders.Profiles, name, t.draft, usualSettings(c, paths{Folders: folders}))
-	var usage usageError
-	if errors.As(err, &usage) {
-		usage.command = c.CommandPath()
-		return nil, usage
-	}
-	if err != nil {
-		return nil, err
-	}
-	config, err := profile.Parse(folders.Profiles, text)
-	if err != nil {
-		return nil, err
-	}
-	w, err := newWorld(log, filepath.Join(folders.State, "bridge"))
+func newOneOff(c *cobra.Command, b *bridgedURL) (*oneOff, error) {
+	log := bridgeLog(c, b.level)
+	config, w, err := b.settle(c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +136,37 @@ func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) 
 	o.sup = supervisor.New(supervisor.Options{File: config.File, Logger: log,
 		Effects: w.effects(func(context.Context) error { return nil }, func() {})})
 	o.sup.Apply(config)
-	o.bridgedProfile = &bridgedProfile{apps: []engine{inProcess{o.sup}}, name: name, said: c.ErrOrStderr()}
+	o.bridgedProfile = &bridgedProfile{apps: []engine{inProcess{o.sup}}, name: b.name, said: c.ErrOrStderr()}
 	return o, nil
+}
+
+// settle makes the one profile, and the world with the sign-ins of all such bridges.
+func (b *bridgedURL) settle(c *cobra.Command, log *slog.Logger) (*profile.Config, *world, error) {
+	folders, err := bridgeFolders(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, h := range b.secrets { // it never leaves this process
+		delete(b.draft, h.key)
+		b.draft[strings.TrimSuffix(h.key, "_file")] = h.value
+	}
+	// Whoever does not know the path cannot use the port, also where other users of the
+	// computer cannot be told apart.
+	b.draft["listen"], b.draft["path"] = "127.0.0.1:0", "/"+rand.Text()
+	text, err := oneProfileFile(folders.Profiles, b.name, b.draft, usualSettings(c, paths{Folders: folders}))
+	var usage usageError
+	if errors.As(err, &usage) {
+		return nil, nil, usageError{b.inOptions(b.name, usage.error), c.CommandPath()}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := profile.Parse(folders.Profiles, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := newWorld(log, filepath.Join(folders.State, "bridge"))
+	return config, w, err
 }
 
 // start serves until ctx ends. The channel is closed when everything is finished and saved.

@@ -21,8 +21,12 @@ func (f *profilesFile) takeAll(said io.Writer, all []*translation, asked string,
 	for _, t := range all {
 		err := f.take(t, asked)
 		if bad := (*profile.DraftError)(nil); errors.As(err, &bad) {
-			t.sayRemarks(said)
-			if err := wrong(t, bad); err != nil {
+			why := t.startsServer()
+			if why == nil {
+				t.sayRemarks(said)
+				why = bad
+			}
+			if err := wrong(t, why); err != nil {
 				return nil, err
 			}
 			continue
@@ -33,6 +37,18 @@ func (f *profilesFile) takeAll(said io.Writer, all []*translation, asked string,
 		taken = append(taken, t)
 	}
 	return taken, nil
+}
+
+// startsServer is why there is no target where a configuration starts a program for that.
+func (t *translation) startsServer() error {
+	i := slices.IndexFunc(t.remarks, func(r remark) bool {
+		o := t.system.find(r.option)
+		return o != nil && o.key == "spawn.command"
+	})
+	if t.target() != "" || i < 0 {
+		return nil
+	}
+	return errors.New(t.remarks[i].option + ": " + t.remarks[i].text)
 }
 
 // take decides which profile a translation becomes: one that says the same already, or a

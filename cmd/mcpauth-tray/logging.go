@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"gopkg.in/natefinch/lumberjack.v2"
@@ -31,7 +30,7 @@ const maxLogValue = 4 << 10
 
 // credential matches what looks like a secret wherever it stands. Secrets are kept out of logs
 // by their types; this is for what other programs' error texts may carry.
-var credential = regexp.MustCompile(`(?i)(bearer\s+|basic\s+|(?:access_token|refresh_token|id_token|client_secret|code|code_verifier|state|assertion|password)["']?\s*[=:]\s*["']?)[^\s"'&,;}]+|eyJ[\w-]+\.[\w-]+\.?[\w-]*`)
+var credential = lazily(`(?i)(bearer\s+|basic\s+|(?:access_token|refresh_token|id_token|client_secret|code|code_verifier|state|assertion|password)["']?\s*[=:]\s*["']?)[^\s"'&,;}]+|eyJ[\w-]+\.[\w-]+\.?[\w-]*`)
 
 // newLogger writes to stderr and to a file that is rotated at 10 MiB, three kept.
 func newLogger(stderr io.Writer, dir string, level slog.Leveler) (*slog.Logger, io.Closer) {
@@ -63,7 +62,7 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 }
 
 func clean(s string) string {
-	s = credential.ReplaceAllStringFunc(s, func(m string) string {
+	s = credential().ReplaceAllStringFunc(s, func(m string) string {
 		if i := strings.LastIndexAny(m, "=: "); i >= 0 {
 			return m[:i+1] + "[redacted]"
 		}

@@ -38,10 +38,10 @@ func openPorts(stateDir string, log *slog.Logger) (*ports, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(data, &p.chosen)
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return nil, fmt.Errorf("cannot read the remembered ports: %s: %w; make it readable, or give another --state-dir", p.file, at.Err)
 	}
-	if err != nil {
+	if err := json.Unmarshal(data, &p.chosen); err != nil {
 		return nil, fmt.Errorf("cannot read the remembered ports: %s: %w; repair or delete that file", p.file, err)
 	}
 	return p, nil

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
@@ -65,5 +66,16 @@ func TestABrokenPortsFileIsAnErrorNotANewChoice(t *testing.T) {
 	}
 	if _, err := openPorts(dir, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestAnUnreadablePortsFileIsNamedOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "ports.json"), 0o700); err != nil { // no mode keeps root out of a file
+		t.Fatal(err)
+	}
+	_, err := openPorts(dir, slog.New(slog.DiscardHandler))
+	if err == nil || strings.Count(err.Error(), dir) != 1 || !strings.Contains(err.Error(), "--state-dir") {
+		t.Errorf("openPorts = %v", err)
 	}
 }

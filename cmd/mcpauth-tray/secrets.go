@@ -98,6 +98,11 @@ func (s sealed) Lock(ctx context.Context, account string) (func(), error) {
 	return unlock, storeError(err)
 }
 
+func (s sealed) TryLock(account string) (func(), bool, error) {
+	unlock, free, err := s.Store.TryLock(account)
+	return unlock, free, storeError(err)
+}
+
 // storeErrors is the one place where trouble of the token store gets its code and its words.
 var storeErrors = []struct {
 	is      error

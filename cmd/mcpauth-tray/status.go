@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,8 +28,9 @@ func newStatusCmd() *cobra.Command {
 as they should be.
 
 With --json it prints one object; given a PROFILE its "profiles" holds that one alone.
-With --watch it goes on: a line for each profile that changes, or with --json a whole
-object a line. The exit code is 0 whatever phase a profile is in.`,
+With --watch it goes on: a line for each profile that changes and, without a PROFILE, for
+each client, or with --json a whole object a line. The exit code is 0 whatever phase a
+profile is in.`,
 		Args:              atMostOne("profile"),
 		ValidArgsFunction: completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -69,7 +72,7 @@ func showStatus(ctx context.Context, w io.Writer, app *control.Client, name stri
 
 // watchStatus goes on until the app ends, which is an error, or the person interrupts, which is not.
 func watchStatus(ctx context.Context, w io.Writer, app *control.Client, name string, asJSON bool) error {
-	shown := changes{"": configLine(status.Config{})}
+	shown := changes{fileKey: configLine(status.Config{})}
 	for s, err := range app.Stream(ctx) {
 		if errors.Is(err, context.Canceled) {
 			return nil
@@ -80,9 +83,12 @@ func watchStatus(ctx context.Context, w io.Writer, app *control.Client, name str
 		if s, err = only(s, name); err != nil {
 			return err
 		}
-		if asJSON {
+		switch {
+		case asJSON:
 			err = writeJSON(w, s, false)
-		} else {
+		case name != "":
+			err = shown.write(w, &status.Snapshot{Config: s.Config, Profiles: s.Profiles})
+		default:
 			err = shown.write(w, s)
 		}
 		if err != nil {
@@ -138,8 +144,8 @@ func writeTable(w io.Writer, s *status.Snapshot) error {
 func writeClientState(w io.Writer, clients []status.Client) error {
 	var lines []string
 	for _, c := range clients {
-		if c.Detail != "" {
-			lines = append(lines, printable(c.ID+": "+c.Detail))
+		if line := clientLine(c); line != "" {
+			lines = append(lines, line)
 		}
 	}
 	if len(lines) == 0 {
@@ -147,6 +153,14 @@ func writeClientState(w io.Writer, clients []status.Client) error {
 	}
 	_, err := fmt.Fprintln(w, "\n"+strings.Join(lines, "\n"))
 	return err
+}
+
+// clientLine says what is wrong with a client's config, empty for nothing.
+func clientLine(c status.Client) string {
+	if c.Detail == "" {
+		return ""
+	}
+	return printable(c.ID + ": " + c.Detail)
 }
 
 func writeConfigState(w io.Writer, c status.Config) error {
@@ -225,14 +239,21 @@ func dash(s string) string {
 	return printable(s)
 }
 
-// changes is what a watching person has been shown: a line for each profile, and
-// under the empty name one for the file.
+// changes is what a watching person has been shown: a line for each profile, for each client
+// whose config is not as it should be, and for the file.
 type changes map[string]string
 
-// write shows the profiles whose line is another now.
+const (
+	fileKey   = ""
+	clientKey = "client " // with its id; no profile's name has a space
+)
+
+// write shows what has another line now.
 func (c changes) write(w io.Writer, s *status.Snapshot) error {
 	now := time.Now().Format(time.TimeOnly)
+	present := map[string]bool{fileKey: true}
 	show := func(key, line string) error {
+		present[key] = true
 		if c[key] == line {
 			return nil
 		}
@@ -240,23 +261,36 @@ func (c changes) write(w io.Writer, s *status.Snapshot) error {
 		_, err := fmt.Fprintln(w, now, line)
 		return err
 	}
-	present := map[string]bool{"": true}
 	for _, p := range s.Profiles {
-		present[p.Name] = true
 		line := fmt.Sprintf("%-24s %-15s %s", p.Name, p.Phase, printable(oneLine(p)))
 		if err := show(p.Name, line); err != nil {
 			return err
 		}
 	}
-	for name := range c {
-		if !present[name] {
-			delete(c, name)
-			if _, err := fmt.Fprintf(w, "%s %-24s removed\n", now, name); err != nil {
+	for _, client := range s.Clients {
+		if line := clientLine(client); line != "" {
+			if err := show(clientKey+client.ID, line); err != nil {
 				return err
 			}
 		}
 	}
-	return show("", configLine(s.Config))
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		if !present[key] {
+			delete(c, key)
+			if _, err := fmt.Fprintln(w, now, lastWord(key)); err != nil {
+				return err
+			}
+		}
+	}
+	return show(fileKey, configLine(s.Config))
+}
+
+// lastWord is the last line about what has none any more.
+func lastWord(key string) string {
+	if id, ok := strings.CutPrefix(key, clientKey); ok {
+		return printable(id) + ": in order"
+	}
+	return fmt.Sprintf("%-24s removed", key)
 }
 
 func configLine(c status.Config) string {

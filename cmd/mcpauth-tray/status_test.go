@@ -116,7 +116,7 @@ func TestStatusForPrograms(t *testing.T) {
 func TestWatchedStatusShowsWhatChanged(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	shown := changes{"": configLine(status.Config{})}
+	shown := changes{fileKey: configLine(status.Config{})}
 	first := sample()
 	busier := sample()
 	busier.Profiles[0].Requests.Total++
@@ -124,7 +124,10 @@ func TestWatchedStatusShowsWhatChanged(t *testing.T) {
 	other.Config.Error = nil
 	other.Profiles[1].Phase, other.Profiles[1].Summary = status.Ready, "ready"
 	other.Profiles = other.Profiles[:2]
-	for _, s := range []*status.Snapshot{first, busier, other} {
+	other.Clients[1].Detail = "the entry was changed by someone else"
+	mended := sample()
+	mended.Config, mended.Profiles, mended.Clients[0].Detail = other.Config, other.Profiles, ""
+	for _, s := range []*status.Snapshot{first, busier, other, mended} {
 		if err := shown.write(&out, s); err != nil {
 			t.Fatal(err)
 		}

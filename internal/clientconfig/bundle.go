@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"runtime"
 )
 
-var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+var semantic = lazily(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
 // platforms are the names that bundles have for systems.
 var platforms = map[string]string{"windows": "win32"}
@@ -21,7 +20,7 @@ func (e *Editor) Bundle(w io.Writer, profile, version string) error {
 	if err := (Entry{Profile: profile}).check(); err != nil {
 		return err
 	}
-	if !semantic.MatchString(version) {
+	if !semantic().MatchString(version) {
 		version = "0.0.0"
 	}
 	program := "server/mcpauth-tray"

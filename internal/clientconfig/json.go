@@ -3,7 +3,6 @@ package clientconfig
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,10 +108,10 @@ func length(s, end string) int {
 	return len(s)
 }
 
-var jsonPlace = regexp.MustCompile(`^hujson: line (\d+), column (\d+): (.*)$`)
+var jsonPlace = lazily(`^hujson: line (\d+), column (\d+): (.*)$`)
 
 func jsonError(err error, body string) error {
-	m := jsonPlace.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+	m := jsonPlace().FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
 	if m == nil {
 		return err
 	}

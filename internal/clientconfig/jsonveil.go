@@ -1,7 +1,6 @@
 package clientconfig
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/tailscale/hujson"
@@ -11,7 +10,7 @@ import (
 const cover = "***"
 
 // longWord may be a secret somebody left in a comment.
-var longWord = regexp.MustCompile(`[A-Za-z0-9_+/=.\-]{16,}`)
+var longWord = lazily(`[A-Za-z0-9_+/=.\-]{16,}`)
 
 func (d *jsonDoc) veil(show shown) string {
 	if d.root == nil {
@@ -101,7 +100,7 @@ func (v *veiler) extra(at int, text hujson.Extra) {
 // coverWords covers the long words of a part of a text that is but space and comments.
 func coverWords(text string, from, to int) edit {
 	var hide edit
-	for _, m := range longWord.FindAllStringIndex(text[from:to], -1) {
+	for _, m := range longWord().FindAllStringIndex(text[from:to], -1) {
 		hide = append(hide, splice{from + m[0], from + m[1], cover})
 	}
 	return hide

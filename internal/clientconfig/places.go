@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -15,15 +14,15 @@ type system struct {
 }
 
 // variable is ${NAME} or ${NAME:-~/else}.
-var variable = regexp.MustCompile(`\$\{([A-Z_]+)(:-([^}]*))?\}`)
+var variable = lazily(`\$\{([A-Z_]+)(:-([^}]*))?\}`)
 
 // expand turns a template of the table into a path of the system. It returns "" when a
 // variable that it needs is not set to an absolute path; pinned says that a variable
 // without an alternative was used.
 func (s system) expand(template string) (path string, pinned bool) {
 	missing := false
-	path = variable.ReplaceAllStringFunc(template, func(match string) string {
-		parts := variable.FindStringSubmatch(match)
+	path = variable().ReplaceAllStringFunc(template, func(match string) string {
+		parts := variable().FindStringSubmatch(match)
 		value := s.getenv(parts[1])
 		switch {
 		case s.absolute(value):

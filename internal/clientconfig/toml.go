@@ -3,7 +3,6 @@ package clientconfig
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -140,10 +139,10 @@ func (d *tomlDoc) add(name string, value object) (edit, string, bool, error) {
 	return edit{{at, at, gap + strings.Join(lines, newline) + newline}}, gap, false, nil
 }
 
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var bareKey = lazily(`^[A-Za-z0-9_-]+$`)
 
 func tomlKey(name string) string {
-	if bareKey.MatchString(name) {
+	if bareKey().MatchString(name) {
 		return name
 	}
 	return scalar(name)

@@ -3,7 +3,6 @@ package clientconfig
 import (
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,10 +20,10 @@ type yamlDoc struct {
 }
 
 // oddBreak is an end of line to YAML, but not to most programs.
-var oddBreak = regexp.MustCompile("\r(?:[^\n]|$)|[\u0085\u2028\u2029]")
+var oddBreak = lazily("\r(?:[^\n]|$)|[\u0085\u2028\u2029]")
 
 func parseYAML(text string, path []string, _ string) (document, error) {
-	if at := oddBreak.FindStringIndex(text); at != nil {
+	if at := oddBreak().FindStringIndex(text); at != nil {
 		line, column := position(text, at[0])
 		return nil, &syntaxError{line, column, "a line does not end in LF or CRLF"}
 	}
@@ -60,10 +59,10 @@ func parseYAML(text string, path []string, _ string) (document, error) {
 	return d, err
 }
 
-var yamlPlace = regexp.MustCompile(`line (\d+): (.*)`)
+var yamlPlace = lazily(`line (\d+): (.*)`)
 
 func yamlError(err error) error {
-	m := yamlPlace.FindStringSubmatch(err.Error())
+	m := yamlPlace().FindStringSubmatch(err.Error())
 	if m == nil { // the parser names no line when it is the first
 		return &syntaxError{1, 1, strings.TrimPrefix(err.Error(), "yaml: ")}
 	}

@@ -3,7 +3,6 @@ package clientconfig
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -65,13 +64,13 @@ func yamlBlock(indent, unit, name string, value object, newline string) string {
 	return b.String()
 }
 
-var plainWord = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+var plainWord = lazily(`^[a-z][a-z0-9_-]*$`)
 
 // otherThanWords are plain words that some version of YAML reads as something else.
 var otherThanWords = []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 func yamlValue(v any) string {
-	if s, ok := v.(string); ok && plainWord.MatchString(s) && !slices.Contains(otherThanWords, s) {
+	if s, ok := v.(string); ok && plainWord().MatchString(s) && !slices.Contains(otherThanWords, s) {
 		return s
 	}
 	return layout{colon: ": ", comma: ", "}.json(v)
@@ -211,7 +210,7 @@ func (d *yamlDoc) colon(p *pair) int {
 	return start + length(line[start:], ":")
 }
 
-var yamlKey = regexp.MustCompile(`^(\s*(?:- +)*(?:[A-Za-z0-9_.-]+|"[^"]*"|'[^']*') *:)(\s+)\S.*`)
+var yamlKey = lazily(`^(\s*(?:- +)*(?:[A-Za-z0-9_.-]+|"[^"]*"|'[^']*') *:)(\s+)\S.*`)
 
 func (d *yamlDoc) editable(name string) error {
 	_, _, err := d.block(name)
@@ -243,10 +242,10 @@ func (d *yamlDoc) veil(show shown) string {
 		ending := line[len(strings.TrimRight(line, "\r\n")):]
 		body := strings.TrimSuffix(line, ending)
 		trimmed := strings.TrimLeft(body, " ")
-		switch m := yamlKey.FindStringSubmatch(body); {
+		switch m := yamlKey().FindStringSubmatch(body); {
 		case shown[i] || trimmed == "":
 		case trimmed[0] == '#':
-			body = longWord.ReplaceAllString(body, cover)
+			body = longWord().ReplaceAllString(body, cover)
 		case m != nil:
 			body = m[1] + m[2] + cover
 		case !strings.HasSuffix(trimmed, ":"):

@@ -193,19 +193,12 @@ func (l *listener) Close() error {
 // dial connects to the app at path. Nobody there is ErrNotRunning, somebody else's
 // process there ErrForeign.
 func dial(ctx context.Context, path string) (net.Conn, error) {
-	address, done, err := socketAddress(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotRunning
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", address)
+	conn, err := connect(ctx, path)
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
 		return nil, ErrNotRunning
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("you may not open %s; use a --state-dir of your own", path)
 	case err != nil:
 		return nil, err
 	}
@@ -214,6 +207,16 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 		return nil, fmt.Errorf("the process at %s %w", path, err)
 	}
 	return conn, nil
+}
+
+func connect(ctx context.Context, path string) (net.Conn, error) {
+	address, done, err := socketAddress(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", address)
 }
 
 // checkPeer returns nil when the other end is ours or root's.

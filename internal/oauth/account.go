@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"sync"
 
@@ -67,6 +68,23 @@ func (a *Account) SignIn(ctx context.Context) error { return a.source.signIn(ctx
 // when that fails nothing is forgotten.
 func (a *Account) SignOut(ctx context.Context, revoke bool) error {
 	return a.source.signOut(ctx, revoke)
+}
+
+// Kept reports whether a sign-in is stored, also one that cannot be read.
+func (a *Account) Kept(ctx context.Context) (bool, error) {
+	g, ok := a.source.(*grant)
+	if !ok {
+		return false, nil
+	}
+	_, err := g.s.store.Load(ctx, g.key)
+	var trouble *Error
+	switch {
+	case errors.Is(err, ErrNoRecord):
+		return false, nil
+	case errors.As(err, &trouble):
+		return false, trouble
+	}
+	return true, nil
 }
 
 // Subscribe has f called with every change, in order, and at once when something is known

@@ -31,6 +31,8 @@ type Store interface {
 	Delete(ctx context.Context, account string) error
 	// Lock keeps other goroutines and processes from working on account.
 	Lock(ctx context.Context, account string) (unlock func(), err error)
+	// TryLock is Lock without waiting: free is false while somebody holds it.
+	TryLock(account string) (unlock func(), free bool, err error)
 }
 
 // ErrNoRecord is what a Store's Load returns for an account it does not have.

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
@@ -12,16 +11,11 @@ import (
 // turnKey names the lock of whoever has a person sign in.
 func turnKey(key string) string { return key + "-sign-in" }
 
-// turnFree is how long a lock that nobody holds takes at most.
-const turnFree = 100 * time.Millisecond
-
 // takeTurn keeps processes from asking a person for the same sign-in at one time. It waits
 // until no other one does; joined reports that one did.
 func (g *grant) takeTurn(ctx context.Context, a *attempt) (end func(), joined bool) {
-	atOnce, cancel := context.WithTimeout(ctx, turnFree)
-	defer cancel()
-	end, err := g.s.store.Lock(atOnce, turnKey(g.key))
-	if err != nil && atOnce.Err() != nil && ctx.Err() == nil {
+	end, free, err := g.s.store.TryLock(turnKey(g.key))
+	if err == nil && !free {
 		joined = true
 		g.noteOn(a, "another program on this computer is signing in already")
 		end, err = g.s.store.Lock(ctx, turnKey(g.key))

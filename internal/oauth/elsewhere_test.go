@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
@@ -58,6 +59,19 @@ func TestSignInIsSharedBetweenProcesses(t *testing.T) {
 	}
 	if n := w.sb.Count(sandbox.KindAuthorize); n != 1 {
 		t.Errorf("%d visits to the provider", n)
+	}
+}
+
+// TestASlowDiskIsNoOtherProcess: a lock that takes its time is not one that somebody holds.
+func TestASlowDiskIsNoOtherProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{}, nil)
+	w.store.slow = 300 * time.Millisecond
+	w.mustSignIn()
+	for _, r := range w.reports {
+		if strings.Contains(r.Detail, "another program") {
+			t.Errorf("it waits for nobody: %+v", r)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -143,10 +144,10 @@ func reason(err error) string {
 	return clean(withoutURLs(err.Error()), 160)
 }
 
-var urls = regexp.MustCompile(`https?://[^\s"']+`)
+var urls = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`https?://[^\s"']+`) })
 
 // withoutURLs leaves of each URL in a library's message the host.
-func withoutURLs(s string) string { return urls.ReplaceAllStringFunc(s, hostOf) }
+func withoutURLs(s string) string { return urls().ReplaceAllStringFunc(s, hostOf) }
 
 // clean makes foreign text fit for one line of a person's screen: printable characters
 // only, at most n of them.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -19,6 +20,7 @@ type shelf struct {
 	failing error // of Save
 	locked  error // of everything
 	onSave  func(account string)
+	slow    time.Duration // what a lock takes that nobody holds
 }
 
 func newShelf() *shelf {
@@ -66,12 +68,9 @@ func (s *shelf) Delete(_ context.Context, account string) error {
 }
 
 func (s *shelf) Lock(ctx context.Context, account string) (func(), error) {
+	time.Sleep(s.slow)
 	s.mu.Lock()
-	l := s.locks[account]
-	if l == nil {
-		l = make(chan struct{}, 1)
-		s.locks[account] = l
-	}
+	l := s.lock(account)
 	s.mu.Unlock()
 	select {
 	case l <- struct{}{}:
@@ -79,6 +78,27 @@ func (s *shelf) Lock(ctx context.Context, account string) (func(), error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func (s *shelf) TryLock(account string) (func(), bool, error) {
+	time.Sleep(s.slow)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lock(account)
+	select {
+	case l <- struct{}{}:
+		return func() { <-l }, true, nil
+	default:
+		return nil, false, nil
+	}
+}
+
+// lock is that of account; the caller holds mu.
+func (s *shelf) lock(account string) chan struct{} {
+	if s.locks[account] == nil {
+		s.locks[account] = make(chan struct{}, 1)
+	}
+	return s.locks[account]
 }
 
 func (s *shelf) fail(err error) {
@@ -162,4 +182,10 @@ func (d drawer) Lock(ctx context.Context, account string) (func(), error) {
 		return nil, errors.Join(err, ctx.Err())
 	}
 	return func() { _ = l.Unlock() }, nil
+}
+
+func (d drawer) TryLock(account string) (func(), bool, error) {
+	l := flock.New(d.path(account) + ".lock")
+	ok, err := l.TryLock()
+	return func() { _ = l.Unlock() }, ok, err
 }

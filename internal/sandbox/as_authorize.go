@@ -3,7 +3,6 @@ package sandbox
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,7 +20,7 @@ type wanted struct {
 	prompt    string
 }
 
-var s256 = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+var s256 = lazily(`^[A-Za-z0-9_-]{43}$`)
 
 // serveAuthorize is the authorization endpoint (RFC 6749 §4.1.1 with PKCE).
 func (s *Sandbox) serveAuthorize(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +105,7 @@ func (s *Sandbox) readAuthorize(q url.Values, want *wanted) *oauthError {
 		return refuse("unsupported_response_type", "only code")
 	case !want.client.allows(grantCode):
 		return refuse("unauthorized_client", "this client may not use the authorization endpoint")
-	case q.Get("code_challenge_method") != "S256", !s256.MatchString(q.Get("code_challenge")):
+	case q.Get("code_challenge_method") != "S256", !s256().MatchString(q.Get("code_challenge")):
 		return refuse("invalid_request", "PKCE with S256 is required")
 	}
 	want.challenge, want.nonce, want.prompt = q.Get("code_challenge"), q.Get("nonce"), q.Get("prompt")

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -109,8 +108,8 @@ func (b *browser) fetch(req *http.Request) (*Visited, error) {
 }
 
 var (
-	formPattern  = regexp.MustCompile(`(?s)<form method="post" action="([^"]*)">(.*?)</form>`)
-	inputPattern = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+	formPattern  = lazily(`(?s)<form method="post" action="([^"]*)">(.*?)</form>`)
+	inputPattern = lazily(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 )
 
 type filledForm struct {
@@ -120,7 +119,7 @@ type filledForm struct {
 
 // press fills in the sandbox's own sign-in page; other pages have nothing to press.
 func (p *Person) press(at *Visited) (filledForm, bool) {
-	found := formPattern.FindStringSubmatch(at.Body)
+	found := formPattern().FindStringSubmatch(at.Body)
 	if found == nil || !strings.Contains(found[2], `value="approve"`) {
 		return filledForm{}, false
 	}
@@ -132,7 +131,7 @@ func (p *Person) press(at *Visited) (filledForm, bool) {
 	if p.Deny {
 		values.Set("decision", "deny")
 	}
-	for _, input := range inputPattern.FindAllStringSubmatch(found[2], -1) {
+	for _, input := range inputPattern().FindAllStringSubmatch(found[2], -1) {
 		values.Set(html.UnescapeString(input[1]), html.UnescapeString(input[2]))
 	}
 	return filledForm{action.String(), values}, true

@@ -38,6 +38,10 @@ type Endpoint struct {
 	Action string
 	Code   int
 	Reason string // stable name of the error, for programs
+
+	// Helps is what the sign-in tool does about it, a sentence; empty: it starts the sign-in,
+	// for which a page opens.
+	Helps string
 }
 
 // Upstream is the app, as a bridge sees it.

@@ -250,8 +250,8 @@ func (f *follower) goOffline() {
 	f.settled = &place{offline: true, endpoint: f.last}
 	if was == nil || was.offline {
 		f.link.set(f.settled)
-		if was != nil && was.endpoint.State == Absent && f.last.State == SignedOut {
-			f.client.announce(f.Bridge) // the tool that is offered can do something now
+		if was != nil && was.endpoint.does() != f.last.does() {
+			f.client.announce(f.Bridge) // of the tool that it is offered
 		}
 		return
 	}

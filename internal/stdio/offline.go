@@ -107,7 +107,7 @@ func (b *Bridge) keep(c *call, line []byte) []byte {
 // meet answers initialize and server/discover.
 func (b *Bridge) meet(c *call, e Endpoint) {
 	info := `{"name":"mcpauth-tray","title":` + quoted("mcpauth-tray: "+b.name) + `,"version":` + quoted(b.version) + `}`
-	tells := `"instructions":` + quoted(sentence(e.Says, e.Action)+" The tool "+b.toolName()+" helps; afterwards this server has its own tools.")
+	tells := `"instructions":` + quoted(sentence(e.Says, e.Action)+" The tool "+b.toolName()+" helps, or says what is missing; afterwards this server has its own tools.")
 	if c.method == methodDiscover {
 		versions := append([]string{modernVersion}, sessionVersions...)
 		b.result(c, `"supportedVersions":["`+strings.Join(versions, `","`)+`"],"capabilities":`+promised+`,`+tells+`,"_meta":{"io.modelcontextprotocol/serverInfo":`+info+`}`)
@@ -122,17 +122,27 @@ func (b *Bridge) meet(c *call, e Endpoint) {
 }
 
 func (b *Bridge) tool(e Endpoint) string {
-	title, does := "Sign in to "+b.name, " This tool starts the sign-in: a page opens in the browser of the person at this computer, who confirms there."
-	switch e.State {
-	case down:
-		title, does = "Try "+b.name+" again", " This tool tries it again."
-	case Absent:
-		does = " Until it runs, this tool can only say so; then it starts the sign-in, if one is needed."
+	title := "Sign in to " + b.name
+	if e.State == down {
+		title = "Try " + b.name + " again"
 	}
 	return `{"name":` + quoted(b.toolName()) + `,"title":` + quoted(title) +
-		`,"description":` + quoted(sentence(e.Says, e.Action)+does) +
+		`,"description":` + quoted(sentence(e.Says, e.Action)+" "+e.does()) +
 		`,"inputSchema":{"type":"object","properties":{},"additionalProperties":false}` +
 		`,"annotations":{"readOnlyHint":false,"destructiveHint":false,"idempotentHint":true,"openWorldHint":true}}`
+}
+
+// does is what the tool does in the state that e is.
+func (e Endpoint) does() string {
+	switch {
+	case e.State == down:
+		return "This tool tries it again."
+	case e.State == Absent:
+		return "Until it runs, this tool can only say so; then it starts the sign-in, if one is needed."
+	case e.Helps != "":
+		return e.Helps
+	}
+	return "This tool starts the sign-in: a page opens in the browser of the person at this computer, who confirms there."
 }
 
 // signIn answers a call of the sign-in tool.

@@ -31,18 +31,18 @@ func (l *locks) lock(ctx context.Context, account string) (func(), error) {
 	case <-ctx.Done():
 		return nil, lockError(false, ctx.Err())
 	}
-	if l.disk == nil {
-		return sync.OnceFunc(func() { <-turn }), nil
+	unlock, _, err := l.lockFile(turn, account, func(f *flock.Flock) (bool, error) { return f.TryLockContext(ctx, lockPoll) })
+	return unlock, err
+}
+
+func (l *locks) tryLock(account string) (unlock func(), free bool, err error) {
+	turn := l.turn(account)
+	select {
+	case turn <- struct{}{}:
+		return l.lockFile(turn, account, (*flock.Flock).TryLock)
+	default:
+		return nil, false, nil
 	}
-	file, err := l.lockFile(ctx, account)
-	if err != nil {
-		<-turn
-		return nil, err
-	}
-	return sync.OnceFunc(func() {
-		_ = file.Unlock()
-		<-turn
-	}), nil
 }
 
 func (l *locks) turn(account string) chan struct{} {
@@ -56,15 +56,28 @@ func (l *locks) turn(account string) chan struct{} {
 	return turn
 }
 
-func (l *locks) lockFile(ctx context.Context, account string) (*flock.Flock, error) {
+// lockFile keeps other processes away, too, for whoever has the turn, which ends with it.
+func (l *locks) lockFile(turn chan struct{}, account string, try func(*flock.Flock) (bool, error)) (unlock func(), free bool, err error) {
+	if l.disk == nil {
+		return sync.OnceFunc(func() { <-turn }), true, nil
+	}
+	defer func() {
+		if !free {
+			<-turn
+		}
+	}()
 	if err := l.disk.prepare(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	file := flock.New(filepath.Join(l.disk.locks(), fileName(account)+".lock"))
-	if err := lockError(file.TryLockContext(ctx, lockPoll)); err != nil {
-		return nil, err
+	free, err = try(file)
+	if err != nil || !free {
+		return nil, false, lockError(err == nil, err)
 	}
-	return file, nil
+	return sync.OnceFunc(func() {
+		_ = file.Unlock()
+		<-turn
+	}), true, nil
 }
 
 // lockError tells waiting in vain from a folder that cannot be locked in.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +45,65 @@ func TestLockInProcess(t *testing.T) {
 				t.Error("a second unlock opened another's lock")
 			}
 		})
+	}
+}
+
+func TestTryLock(t *testing.T) {
+	for kind, open := range kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			s := open()
+			unlock, free, err := s.TryLock("a")
+			if err != nil || !free {
+				t.Fatalf("nobody holds it: %v, %v", free, err)
+			}
+			if _, free, err := s.TryLock("a"); err != nil || free {
+				t.Errorf("it is held: %v, %v", free, err)
+			}
+			other, free, err := s.TryLock("b")
+			if err != nil || !free {
+				t.Fatalf("another account is held too: %v, %v", free, err)
+			}
+			other()
+			unlock()
+			again, err := s.Lock(ctx, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, free, err := s.TryLock("a"); err != nil || free {
+				t.Errorf("it is held again: %v, %v", free, err)
+			}
+			again()
+		})
+	}
+}
+
+// Two stores of one folder are as two processes.
+func TestTryLockBetweenProcesses(t *testing.T) {
+	dir := t.TempDir()
+	one, two := mustNew(t, Options{Kind: KindKeyring, Dir: dir, Keyring: newFake()}), mustNew(t, Options{Kind: KindKeyring, Dir: dir, Keyring: newFake()})
+	unlock, err := one.Lock(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the turn in its own process is given back
+		if _, free, err := two.TryLock("a"); err != nil || free {
+			t.Errorf("it is held elsewhere: %v, %v", free, err)
+		}
+	}
+	unlock()
+	unlock, free, err := two.TryLock("a")
+	if err != nil || !free {
+		t.Fatalf("nobody holds it: %v, %v", free, err)
+	}
+	unlock()
+	if err := os.WriteFile(filepath.Join(dir, "occupied"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := mustNew(t, Options{Kind: KindKeyring, Dir: filepath.Join(dir, "occupied"), Keyring: newFake()})
+	for range 2 {
+		if _, free, err := broken.TryLock("a"); err == nil || free {
+			t.Errorf("a folder that cannot be: %v, %v", free, err)
+		}
 	}
 }
 

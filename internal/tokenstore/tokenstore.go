@@ -128,6 +128,11 @@ func (s *Store) Lock(ctx context.Context, account string) (unlock func(), err er
 	return s.locks.lock(ctx, account)
 }
 
+// TryLock is Lock without waiting: free is false while somebody else holds account.
+func (s *Store) TryLock(account string) (unlock func(), free bool, err error) {
+	return s.locks.tryLock(account)
+}
+
 // Ready returns nil when records can be read and saved, and why not otherwise. It
 // never shows a prompt and never makes a key.
 func (s *Store) Ready(ctx context.Context) error {
