@@ -258,6 +258,6 @@ func TestBridgeSaysWhatToDo(t *testing.T) {
 	_, err = s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo"})
 	wants(fmt.Sprint(err), "box: ")
 	wants(call(), "Signed in to box. Its tools are there now")
-	awaitChange(t, changed)
 	bridgedEcho(t, s)
+	offers(t, s, changed, "whoami")
 }
