@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -244,6 +246,10 @@ func TestOneAppForAStateDirectory(t *testing.T) {
 // A terminal that is closed says so once or twice: from the shell and from the system.
 func TestAClosedTerminalLosesNoSignIn(t *testing.T) {
 	t.Parallel()
+	// Whoever runs the tests may ignore hangups, and the app would inherit that.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	box, gate := newBox(t, sandbox.Options{}), make(chan struct{})
 	a, person := signedInTo(t, box, sandbox.Answer{Hold: gate})
 	got(t, box, sandbox.KindToken, "the renewal", isRenewal)

@@ -232,10 +232,9 @@ func endpointOf(s *status.Snapshot, name string) stdio.Endpoint {
 
 // SignIn implements stdio.Upstream. The page is opened here: the client that asked is a
 // face like any other, and its person confirms on the page.
-func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
+func (p *bridgedProfile) SignIn(ctx context.Context) (says string, done bool, err error) {
 	within, cancel := context.WithTimeout(ctx, signInTime)
 	defer cancel()
-	var err error
 	for _, app := range p.apps {
 		var prompt *status.Prompt
 		shown := false
@@ -250,18 +249,18 @@ func (p *bridgedProfile) SignIn(ctx context.Context) (string, error) {
 		switch {
 		case err == nil:
 			p.finished(true)
-			return fmt.Sprintf("Signed in to %s. Its tools are there now; list the tools again.", p.name), nil
+			return fmt.Sprintf("Signed in to %s.", p.name), true, nil
 		case prompt != nil && within.Err() != nil && ctx.Err() == nil:
-			return howToGoOn(p.name, prompt, shown), nil
+			return howToGoOn(p.name, prompt, shown), false, nil
 		case within.Err() != nil && ctx.Err() == nil:
 			return fmt.Sprintf("The sign-in to %[1]s has begun, and there is no page for it yet. If another program on this computer "+
-				"has opened one, finish it there. Afterwards the tools of %[1]s appear by themselves.", p.name), nil
+				"has opened one, finish it there. Afterwards the tools of %[1]s appear by themselves.", p.name), false, nil
 		case !errors.Is(err, control.ErrNotRunning):
 			p.finished(false)
-			return "", p.failed(err)
+			return "", false, p.failed(err)
 		}
 	}
-	return "", p.failed(err)
+	return "", false, p.failed(err)
 }
 
 // show opens the page and says whether one is open. Clients give their servers few

@@ -206,7 +206,7 @@ func (o *oneOff) Watch(ctx context.Context) iter.Seq[stdio.Endpoint] {
 
 // signInOnRequest has the person sign in because a request needs it.
 func (o *oneOff) signInOnRequest(ctx context.Context) {
-	if _, err := o.SignIn(ctx); err != nil && ctx.Err() == nil {
+	if _, _, err := o.SignIn(ctx); err != nil && ctx.Err() == nil {
 		o.log.Info("nobody signed in for a request", "error", err)
 	}
 }

@@ -87,12 +87,18 @@ func main() {
 // execute runs one command line. The first interrupt ends the commands' context, the
 // second the process. A terminal that is closed is not impatient: it may say so twice.
 func execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	ask := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has a closed terminal be no reason to end
+		ask = append(ask, syscall.SIGHUP)
+		// What comes late is taken and left lying: a signal that is ignored would stay so
+		// in the programs we start.
+		late := make(chan os.Signal, 1)
+		signal.Notify(late, syscall.SIGHUP)
+		defer signal.Stop(late)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ask...)
 	defer stop()
-	context.AfterFunc(ctx, func() {
-		signal.Ignore(syscall.SIGHUP)
-		stop()
-	})
+	context.AfterFunc(ctx, stop)
 	root, started := newRootCmd()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -104,15 +110,6 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	code := report(stderr, err)
 	holdWindow(ctx, command)
 	return code
-}
-
-// endings are the signals that ask for an end. nohup has a closed terminal be none.
-func endings() []os.Signal {
-	ask := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		ask = append(ask, syscall.SIGHUP)
-	}
-	return ask
 }
 
 // report writes err for a person and returns its exit code.

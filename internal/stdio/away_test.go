@@ -24,7 +24,7 @@ func (mute) Watch(ctx context.Context) iter.Seq[Endpoint] {
 	return func(func(Endpoint) bool) { <-ctx.Done() }
 }
 
-func (mute) SignIn(context.Context) (string, error) { return "", nil }
+func (mute) SignIn(context.Context) (string, bool, error) { return "", false, nil }
 
 // Clients give a server a few seconds; one is enough, whatever the app does.
 func TestFirstAnswerIsQuick(t *testing.T) {

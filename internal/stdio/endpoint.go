@@ -50,5 +50,5 @@ type Upstream interface {
 	Watch(ctx context.Context) iter.Seq[Endpoint]
 	// SignIn starts a sign-in that a client asked for. It returns what to tell the
 	// person: that it is done, or how to go on with it. ctx ends with the client's wish.
-	SignIn(ctx context.Context) (string, error)
+	SignIn(ctx context.Context) (says string, done bool, err error)
 }

@@ -64,11 +64,12 @@ func (a *app) Watch(ctx context.Context) iter.Seq[Endpoint] {
 	}
 }
 
-func (a *app) SignIn(ctx context.Context) (string, error) {
+func (a *app) SignIn(ctx context.Context) (string, bool, error) {
 	if a.signIn == nil {
-		return "", errors.New("nobody can sign in here")
+		return "", false, errors.New("nobody can sign in here")
 	}
-	return a.signIn(ctx)
+	says, err := a.signIn(ctx)
+	return says, err == nil, err
 }
 
 // pipes runs a bridge and returns a client's ends of it.

@@ -152,12 +152,25 @@ func (b *Bridge) signIn(c *call, e Endpoint) {
 		b.tryAgain(c)
 		return
 	}
-	says, err := b.upstream.SignIn(c.ctx)
-	if err != nil {
+	says, done, err := b.upstream.SignIn(c.ctx)
+	switch {
+	case err != nil:
 		b.says(c, err.Error(), true)
-		return
+	case !done:
+		b.says(c, says, false)
+	case b.arrives(c.ctx):
+		b.says(c, says+" Its tools are there now; list the tools again.", false)
+	default:
+		b.says(c, says+" Its tools appear by themselves when the server answers.", false)
 	}
-	b.says(c, says, false)
+}
+
+// arrives waits for requests to go to the server, and says whether they do.
+func (b *Bridge) arrives(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, returnTime)
+	defer cancel()
+	_, err := b.link.awaitOnline(ctx)
+	return err == nil
 }
 
 // tryAgain answers a call of the tool where no sign-in is wanting.
@@ -166,9 +179,7 @@ func (b *Bridge) tryAgain(c *call) {
 	case b.link.nudge <- struct{}{}:
 	default:
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, returnTime)
-	defer cancel()
-	if _, err := b.link.awaitOnline(ctx); err == nil {
+	if b.arrives(c.ctx) {
 		b.says(c, b.name+" is there. List the tools again to see what it offers.", false)
 		return
 	}

@@ -56,7 +56,7 @@ func signInWhileConnected(t *testing.T, box *sandbox.Sandbox, url, version strin
 	up := newApp(signedOut)
 	up.signIn = func(context.Context) (string, error) {
 		up.become(ready(url))
-		return "signed in", nil
+		return "Signed in.", nil
 	}
 	changed := make(chan bool, 100)
 	s := connect(t, up, &mcp.ClientOptions{
@@ -84,13 +84,16 @@ func signInWhileConnected(t *testing.T, box *sandbox.Sandbox, url, version strin
 	if err != nil || result.IsError {
 		t.Fatalf("%+v %v", result, err)
 	}
-	soon.Receive(t, changed, "that the client is told")
+	if got := result.Content[0].(*mcp.TextContent).Text; got != "Signed in. Its tools are there now; list the tools again." {
+		t.Errorf("the tool says %q", got)
+	}
 	if got := toolNames(t, s); !slices.Contains(got, "echo") {
 		t.Errorf("tools %q", got)
 	}
 	if say(t, s, "hello") != "hello" {
 		t.Error("no echo")
 	}
+	soon.Receive(t, changed, "that the client is told")
 	result, err = s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_test"})
 	if err != nil || result.IsError {
 		t.Errorf("the tool afterwards: %+v %v", result, err)
