@@ -8,14 +8,12 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/stdio"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
@@ -94,23 +92,15 @@ func newOneOff(c *cobra.Command, name string, t *translation, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	for _, h := range t.secrets { // it never leaves this process
-		delete(t.draft, h.key)
-		t.draft[strings.TrimSuffix(h.key, "_file")] = h.value
-	}
 	// Whoever does not know the path cannot use the port, also where other users of the
 	// computer cannot be told apart.
 	t.draft["listen"], t.draft["path"] = "127.0.0.1:0", "/"+rand.Text()
-	text, err := oneProfileFile(folders.Profiles, name, t.draft, usualSettings(c, paths{Folders: folders}))
+	config, err := inMemoryProfile(folders.Profiles, name, t, usualSettings(c, paths{Folders: folders}))
 	var usage usageError
 	if errors.As(err, &usage) {
 		usage.command = c.CommandPath()
 		return nil, usage
 	}
-	if err != nil {
-		return nil, err
-	}
-	config, err := profile.Parse(folders.Profiles, text)
 	if err != nil {
 		return nil, err
 	}
