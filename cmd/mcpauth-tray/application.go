@@ -30,7 +30,7 @@ type application struct {
 	log     *slog.Logger
 	world   *world
 	sup     *supervisor.Supervisor
-	watcher *profile.Watcher
+	watcher *profile.Watcher // nil: there is no file
 	quit    context.CancelFunc
 }
 
@@ -44,7 +44,9 @@ func newApplication(o appOptions, log *slog.Logger, level *slog.LevelVar) (*appl
 		w.level = level
 	}
 	a := &application{options: o, log: log, world: w}
-	a.watcher = profile.NewWatcher(o.Profiles, profile.WatchOptions{Logger: log}, a.applied)
+	if o.config == nil {
+		a.watcher = profile.NewWatcher(o.Profiles, profile.WatchOptions{Logger: log}, a.applied)
+	}
 	effects := w.effects(a.reload, func() { a.quit() })
 	if err := lastingProgram(); err != nil && o.keepClients {
 		a.notice("The configs of MCP clients are left alone: " + err.Error() + ".")
@@ -69,10 +71,7 @@ func (a *application) run(ctx context.Context) error {
 	if a.options.readyFile != "" {
 		_ = os.Remove(a.options.readyFile) // an earlier start's says nothing of this one
 	}
-	if err := a.writeStarter(); err != nil {
-		return err
-	}
-	if _, err := a.watcher.Reload(); err != nil && a.options.noTray {
+	if err := a.load(); err != nil {
 		return err
 	}
 	if note := guard.PeerNote(); note != "" {
@@ -87,7 +86,9 @@ func (a *application) run(ctx context.Context) error {
 	saved := make(chan error, 1)
 	context.AfterFunc(ctx, func() { saved <- a.save() })
 	parts.Go(func() error { return a.sup.Run(ctx) })
-	parts.Go(func() error { return a.watcher.Run(ctx) })
+	if a.watcher != nil {
+		parts.Go(func() error { return a.watcher.Run(ctx) })
+	}
 	parts.Go(func() error { return a.serveControl(ctx, socket) })
 	parts.Go(func() error { return a.writeReady(ctx) })
 	if a.options.with != nil {
@@ -178,8 +179,26 @@ func (a *application) writeStarter() error {
 	return nil
 }
 
+// load puts the first profiles in force. With a tray an invalid file is shown there.
+func (a *application) load() error {
+	if a.watcher == nil {
+		a.sup.Apply(a.options.config)
+		return nil
+	}
+	if err := a.writeStarter(); err != nil {
+		return err
+	}
+	if _, err := a.watcher.Reload(); err != nil && a.options.noTray {
+		return err
+	}
+	return nil
+}
+
 // reload is the person's "now"; the outcome reaches the supervisor through applied.
 func (a *application) reload(context.Context) error {
+	if a.watcher == nil {
+		return nil
+	}
 	if _, err := a.watcher.Reload(); err != nil {
 		return fmt.Errorf("%w: %w", supervisor.ErrInvalidConfig, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
 
 // Whoever signs out right after a sign-in gets a page for the next one, too.
@@ -29,6 +31,49 @@ func TestBridgeSignsInAgain(t *testing.T) {
 	if n := box.Count(sandbox.KindConsent); n != 2 {
 		t.Errorf("%d pages were confirmed", n)
 	}
+}
+
+// asking is an app that says when it was asked for a sign-in.
+type asking struct {
+	engine
+	asked chan<- string
+}
+
+func (a asking) Do(ctx context.Context, do supervisor.Action) error {
+	err := a.engine.Do(ctx, do)
+	if do.Verb == supervisor.SignIn {
+		a.asked <- string(do.Verb)
+	}
+	return err
+}
+
+// Two clients want the sign-in at one moment: one page opens, and both wait for it.
+func TestTwoBridgesShareAPage(t *testing.T) {
+	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	t.Setenv("BROWSER", person.command())
+	release := hold(t, box, sandbox.KindRegister)
+	a := newApp(t, inMemory+profileFor("box", box, ""))
+	a.start()
+	a.waitPhase("box", status.SignInNeeded)
+	asked, said, ctx := make(chan string, 2), make(chan string, 2), soon(t)
+	for range cap(said) {
+		p := &bridgedProfile{apps: []engine{asking{a.control(), asked}}, name: "box"}
+		go func() {
+			says, _, err := p.SignIn(ctx)
+			if err != nil {
+				says = err.Error()
+			}
+			said <- says
+		}()
+	}
+	for range cap(asked) {
+		hears(t, asked, "sign-in")
+	}
+	release()
+	for range cap(said) {
+		hears(t, said, "Signed in to box. Its tools are there now; list the tools again.")
+	}
+	person.opened(1)
 }
 
 // Whoever said no by mistake gets the way to another try at once. No page opens by itself: a

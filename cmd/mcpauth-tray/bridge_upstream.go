@@ -278,6 +278,9 @@ func (p *bridgedProfile) show(ctx context.Context, app engine, at *status.Prompt
 	if at.LinkOnly || recently {
 		return false
 	}
+	if err := app.Do(ctx, supervisor.Action{Verb: supervisor.Claim, Profile: p.name}); errors.Is(err, supervisor.ErrNotNow) {
+		return true
+	}
 	err := desktop.OpenURL(at.URL)
 	if err != nil && p.starter != nil {
 		err = app.Do(ctx, supervisor.Action{Verb: supervisor.Page, Profile: p.name})

@@ -146,22 +146,14 @@ func (b *bridgedURL) settle(c *cobra.Command, log *slog.Logger) (*profile.Config
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, h := range b.secrets { // it never leaves this process
-		delete(b.draft, h.key)
-		b.draft[strings.TrimSuffix(h.key, "_file")] = h.value
-	}
 	// Whoever does not know the path cannot use the port, also where other users of the
 	// computer cannot be told apart.
 	b.draft["listen"], b.draft["path"] = "127.0.0.1:0", "/"+rand.Text()
-	text, err := oneProfileFile(folders.Profiles, b.name, b.draft, usualSettings(c, paths{Folders: folders}))
+	config, err := inMemoryProfile(folders.Profiles, b.name, b.translation, usualSettings(c, paths{Folders: folders}))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return nil, nil, usageError{b.inOptions(b.name, usage.error), c.CommandPath()}
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	config, err := profile.Parse(folders.Profiles, text)
 	if err != nil {
 		return nil, nil, err
 	}

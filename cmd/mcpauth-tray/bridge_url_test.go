@@ -260,22 +260,27 @@ func TestBridgeURLFinishesARenewal(t *testing.T) {
 	person.opened(1)
 }
 
-// TestBridgeURLAsksOnce: after a no further requests open nothing, but the tool does.
+// TestBridgeURLAsksOnce: after a no further requests open nothing, and the tool gives the link
+// at once.
 func TestBridgeURLAsksOnce(t *testing.T) {
 	t.Parallel()
 	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-deny")
-	b := startURL(t, t.TempDir(), []string{person.env()}, box.MCPURL(), "--token-store", "memory")
+	b := startURL(t, t.TempDir(), []string{person.env()}, box.MCPURL(), "--token-store", "memory", "--log-level", "info")
 	_ = bridgedTools(t, b.ClientSession)
 	eventually(t, "the no to be known", func() bool {
 		_ = bridgedTools(t, b.ClientSession)
-		return strings.Contains(b.said.String(), "declined")
+		return strings.Contains(b.said.String(), "nobody signed in for a request")
 	})
 	_ = bridgedTools(t, b.ClientSession)
 	person.opened(1)
 	result, err := b.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_server"})
-	if err != nil || strings.Contains(result.Content[0].(*mcp.TextContent).Text, "tray") {
-		t.Errorf("the tool: %+v %v", result, err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if says := result.Content[0].(*mcp.TextContent).Text; strings.Contains(says, "tray") || !strings.Contains(says, " Open this page:\nhttp") {
+		t.Errorf("the tool: %s", says)
+	}
+	person.opened(1)
 	b.ends()
 }
 

@@ -105,6 +105,8 @@ func (w *world) configure(s profile.Settings) error {
 		Logger:   w.log,
 		Settings: s,
 		Action:   w.action,
+
+		PortOwner: proxy.Owner,
 	})
 	return nil
 }

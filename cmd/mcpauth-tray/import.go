@@ -40,7 +40,9 @@ clients, which is also meant when nothing is given, is the configs of the MCP cl
 this computer. With --swap the profiles are written and the clients' entries use them:
 each entry keeps its name and its other settings, and loses what it said of the server,
 secrets among it. On a terminal the change is shown and you are asked; each config is
-backed up first, and mcpauth-tray clients undo takes the change back.`,
+backed up first, and mcpauth-tray clients undo takes the change back. Without a terminal
+an entry stays when its profile lacks what the server may want, such as a header that the
+client asks you for; --yes swaps it all the same.`,
 		Example: `  mcpauth-tray import
   mcpauth-tray import --client cursor --name docs --swap
   mcpauth-tray import 'npx -y mcp-remote https://mcp.example.com/mcp --resource https://mcp.example.com/'
@@ -64,7 +66,7 @@ backed up first, and mcpauth-tray clients undo takes the change back.`,
 	f.StringVar(&o.name, "name", "", "the profile's `NAME`; of several entries, and in clients' configs, the one to import")
 	f.StringVar(&o.from, "from", "", "whose variables they are: authful-mcp-proxy or mcp-oauth-proxy")
 	f.BoolVar(&o.mapping, "mapping", false, "print how every option of these programs is taken over")
-	f.BoolVarP(&o.yes, "yes", "y", false, "with --swap: do not ask")
+	f.BoolVarP(&o.yes, "yes", "y", false, "with --swap: do not ask, and swap entries of which something is missing in the profile")
 	f.BoolVar(&o.force, "force", false, "with --swap: write while the client runs")
 	_ = c.RegisterFlagCompletionFunc("client", completeClients)
 	return c
@@ -203,6 +205,10 @@ func (t *translation) sayRemarks(w io.Writer) {
 
 // say lists what a person should know, without any value.
 func (t *translation) say(w io.Writer) {
+	if t.completed {
+		fmt.Fprintf(w, "%s: is there already and is used as it is\n", t.profile)
+		return
+	}
 	if t.there {
 		fmt.Fprintf(w, "%s: is there already and says the same\n", t.profile)
 		return

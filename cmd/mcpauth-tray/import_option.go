@@ -38,6 +38,7 @@ type option struct {
 	how     how    // how a value becomes that of key; nil: it is that
 	doc     string // what is worth knowing; without a key: why there is none
 	idle    bool   // nothing is lost without it
+	vital   bool   // without it the server may be out of reach
 	example []string
 }
 
@@ -90,6 +91,7 @@ type translation struct {
 	draft   profile.Draft
 	secrets []hidden
 	remarks []remark
+	missing []string          // options that are not taken over, without which the server may be out of reach
 	by      map[string]string // key → option that set it
 	said    map[string]string // what finish needs
 	args    []string          // of the command, as they stand in the configuration
@@ -103,6 +105,8 @@ type translation struct {
 	profile string  // it becomes
 	there   bool    // profiles.yaml has that already
 	entries []entry // it was found in
+
+	completed bool // that one says what was missing
 }
 
 // hidden is a secret that has to be put into a file.
@@ -130,6 +134,9 @@ func (t *translation) remark(option string, lost bool, format string, args ...an
 // apply takes one option over, or says why not.
 func (t *translation) apply(o *option, values []string) {
 	key, fixed := o.place()
+	if o.vital {
+		t.missing = append(t.missing, o.name)
+	}
 	if instead, later := o.later(); later {
 		t.remark(o.name, true, "not supported yet: %s (%s)", o.key, instead)
 		return
@@ -150,6 +157,9 @@ func (t *translation) apply(o *option, values []string) {
 	}
 	if err != nil {
 		t.remark(o.name, true, "not taken over: %v", err)
+		if keepsReferences(o) {
+			t.missing = append(t.missing, o.name)
+		}
 	}
 }
 
@@ -211,6 +221,9 @@ func (t *translation) hide(o *option, key, value string) error {
 		}
 		t.set(o, base+"_env", m[1])
 		t.remark(o.name, false, "the app has to be started with the variable %s set", m[1])
+		if environment(m[1]) == "" {
+			t.missing = append(t.missing, o.name)
+		}
 		return nil
 	}
 	if value == "" {

@@ -122,6 +122,7 @@ func headerFile(t *translation, o *option, values []string) error {
 		}
 		if failed != nil {
 			t.remark(o.name, true, "%s is not taken over: %v", name, failed)
+			t.missing = append(t.missing, o.name)
 		}
 	})
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,9 @@ func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
 	var ids []string
 	tasks := map[string][]clientconfig.Task{}
 	for _, t := range all {
+		if t.waits(c, o) {
+			continue
+		}
 		p, err := s.profile(t.profile)
 		if err != nil {
 			return err
@@ -64,6 +68,20 @@ func swapEntries(c *cobra.Command, all []*translation, o importOptions) error {
 		return err
 	}
 	return errors.Join(err, s.afterSwap(c, all, ids))
+}
+
+// waits reports that the entries stay for now, and says so: without what is missing in the
+// profile their server may be out of reach, and nobody is there to be asked.
+func (t *translation) waits(c *cobra.Command, o importOptions) bool {
+	if len(t.missing) == 0 || o.yes || onTerminal(c.InOrStdin()) {
+		return false
+	}
+	missing := printable(strings.Join(slices.Compact(slices.Sorted(slices.Values(t.missing))), ", "))
+	for _, e := range t.entries {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: %s: not swapped: the server may want what %s gives it, which profile %s does not; put that into the profile and import again, or swap the entry as it is with --yes\n",
+			e.Client.ID, printable(e.Name), missing, t.profile)
+	}
+	return true
 }
 
 // intoTask puts an entry into the task of its file, or says why not.

@@ -102,6 +102,10 @@ func (f *profilesFile) same(t *translation, asked string) (bool, error) {
 			t.profile, t.there = p.Name, true
 			return true, nil
 		}
+		if len(t.entries) > 0 && len(t.missing) > 0 && p.Name == t.ownName() { // a person put in what was missing
+			t.profile, t.there, t.completed, t.missing = p.Name, true, true, nil
+			return true, nil
+		}
 	}
 	return false, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -77,13 +76,8 @@ func runProxy(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "mcpauth-tray-proxy")
+	config, err := inMemoryProfile(p.Profiles, name, t, settings)
 	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p.Profiles = filepath.Join(dir, "profiles.yaml")
-	if err := writeProxyProfile(p.Profiles, name, t, settings); err != nil {
 		return err
 	}
 	level := "warn"
@@ -92,7 +86,7 @@ func runProxy(c *cobra.Command, args []string) error {
 	}
 	fg := &foreground{name: name, out: c.OutOrStdout(), said: c.ErrOrStderr()}
 	return runApp(c.Context(), appOptions{
-		paths: p, noTray: true, level: level, ownProfiles: true, stderr: c.ErrOrStderr(), with: fg.follow,
+		paths: p, noTray: true, level: level, config: config, stderr: c.ErrOrStderr(), with: fg.follow,
 		signIn: fmt.Sprintf("Run: mcpauth-tray signin %s --state-dir %q", name, p.State),
 	})
 }
@@ -139,18 +133,26 @@ func oneProfileFile(file, name string, draft profile.Draft, s profile.Settings) 
 	return in.Text, nil
 }
 
-// writeProxyProfile writes the one profile, and its secrets, into a folder of their own.
-func writeProxyProfile(file, name string, t *translation, s profile.Settings) error {
+// inMemoryProfile is a Config with that one profile. Its secrets never leave this process.
+func inMemoryProfile(file, name string, t *translation, s profile.Settings) (*profile.Config, error) {
+	for _, h := range t.secrets {
+		if h.header != "" {
+			if files := t.draft[h.key].(map[string]string); len(files) > 1 {
+				delete(files, h.header)
+			} else {
+				delete(t.draft, h.key)
+			}
+			t.put(&option{}, "headers.set", h.header, h.value)
+			continue
+		}
+		delete(t.draft, h.key)
+		t.draft[strings.TrimSuffix(h.key, "_file")] = h.value
+	}
 	text, err := oneProfileFile(file, name, t.draft, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, h := range t.secrets {
-		if err := writeNew(filepath.Join(filepath.Dir(file), t.file(h)), h.value); err != nil {
-			return err
-		}
-	}
-	return os.WriteFile(file, text, 0o600)
+	return profile.Parse(file, text)
 }
 
 // foreground is the face of one profile at a terminal.

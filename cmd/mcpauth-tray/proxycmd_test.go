@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,21 +199,46 @@ func TestProxyAfterADeniedSignIn(t *testing.T) {
 	r.stop()
 }
 
-// TestProxyWithAToken: a fixed token from the environment or the command line; nothing of it
-// stays behind.
+// TestProxyWithAToken: secrets of the command line get to the server, and to no disk: also a
+// process that is killed leaves none behind.
 func TestProxyWithAToken(t *testing.T) {
 	t.Parallel()
+	const token, key = "hush4hush", "key4hush"
+	asked := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Get("Authorization") + " " + r.Header.Get("X-Api-Key") + " " + r.Header.Get("X-Team")
+	}))
+	t.Cleanup(server.Close)
 	home, temp := t.TempDir(), t.TempDir()
-	t.Cleanup(func() {
-		if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-			t.Errorf("left behind: %v, %v", left, err)
-		}
-	})
-	r := startProxyIn(t, home, temp, "visit-and-approve", "--target-uri", "http://127.0.0.1:1/mcp", "--token-store", "memory", "--remote-auth-bearer-token", "hush4hush")
+	r := startProxyIn(t, home, temp, "visit-and-approve", "--target-uri", server.URL+"/mcp", "--token-store", "memory",
+		"--remote-auth-bearer-token", token, "--remote-forward-headers", "X-Api-Key="+key, "--remote-forward-headers", "X-Team=blue")
 	if !strings.HasPrefix(r.url, "http://127.0.0.1:") || !strings.HasSuffix(r.url, "/mcp") {
 		t.Errorf("url = %s", r.url)
 	}
-	r.stop()
+	_ = post(t, r.url, "tools/list")
+	hears(t, asked, "Bearer "+token+" "+key+" blue")
+	said := r.await("box: ready: with the token from the profile itself")
+	_ = r.cmd.Process.Kill()
+	if said += r.rest(); strings.Contains(said, token) || strings.Contains(said, key) {
+		t.Errorf("it said %s", said)
+	}
+	_ = r.cmd.Wait()
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	err := filepath.WalkDir(home, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if strings.Contains(string(text), token) || strings.Contains(string(text), key) {
+			t.Errorf("a secret is in %s", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestProxyOnABusyPort is an error, never another port.

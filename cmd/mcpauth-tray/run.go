@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/profile"
 )
 
 // Flags of run.
@@ -57,11 +59,12 @@ func runRun(c *cobra.Command, _ []string) error {
 type appOptions struct {
 	paths
 	noTray      bool
-	readyFile   string // empty: none
-	level       string // of the log; empty: settings.log_level decides
-	keepClients bool   // the config files of MCP clients follow the profiles
-	ownProfiles bool   // the person named the profiles file: a missing one is an error
-	signIn      string // how a person signs in; empty: in the tray, or by the command
+	readyFile   string          // empty: none
+	level       string          // of the log; empty: settings.log_level decides
+	keepClients bool            // the config files of MCP clients follow the profiles
+	ownProfiles bool            // the person named the profiles file: a missing one is an error
+	config      *profile.Config // the profiles, in place of a file; nil: they are in one
+	signIn      string          // how a person signs in; empty: in the tray, or by the command
 	stderr      io.Writer
 	with        func(ctx context.Context, a *application) error // runs beside the app, nil for nothing; its end ends the app
 }

@@ -15,7 +15,9 @@ func (a *application) editClient(e tray.ClientEdit) error {
 		return err
 	}
 	argv := append([]string{exe}, editCommand(a.options.paths, e)...)
-	err = desktop.Terminal(append(argv[:len(argv):len(argv)], "--"+flagHold))
+	err = desktop.Terminal(append(argv[:len(argv):len(argv)], "--"+flagHold), func(late error) {
+		a.log.Info("a terminal window ended with an error", "client", e.Client, "error", late)
+	})
 	if err == nil {
 		return nil
 	}

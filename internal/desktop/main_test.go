@@ -23,6 +23,9 @@ const (
 	envRole   = "DESKTOP_TEST_ROLE"
 )
 
+// shownLong is how long a terminal lives that fails late.
+const shownLong = 1500 * time.Millisecond
+
 type report struct {
 	PID      int
 	Name     string
@@ -57,6 +60,9 @@ func play(file, role string) {
 	switch role {
 	case "hang":
 		time.Sleep(10 * time.Minute)
+	case "fail late":
+		time.Sleep(shownLong)
+		os.Exit(4)
 	case "fail":
 		os.Exit(4)
 	}

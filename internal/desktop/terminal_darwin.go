@@ -9,7 +9,7 @@ import (
 // terminal opens a file with the command in it, which belongs to Terminal or to what the
 // person has for such files. To tell Terminal itself what to run, the person would have
 // to let us control it first.
-func terminal(argv []string) error {
+func terminal(argv []string, _ func(error)) error {
 	dir, err := os.MkdirTemp("", app+"-")
 	if err != nil {
 		return fmt.Errorf("no window opened: %w", err)

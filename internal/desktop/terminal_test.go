@@ -48,7 +48,7 @@ func checkCommandLine(t *testing.T, args ...string) {
 func TestAWindowNeedsAProgram(t *testing.T) {
 	t.Parallel()
 	for _, argv := range [][]string{nil, {"mcpauth-tray"}, {"./x"}, {"-x"}} {
-		if err := Terminal(argv); err == nil {
+		if err := Terminal(argv, nil); err == nil {
 			t.Errorf("%q was run", argv)
 		}
 	}

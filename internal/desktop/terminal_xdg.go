@@ -35,7 +35,7 @@ var terminals = [][]string{
 // the affair of what ran in it.
 const shownAfter = time.Second
 
-func terminal(argv []string) error {
+func terminal(argv []string, late func(error)) error {
 	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
 		return errors.New("there is no display here")
 	}
@@ -45,7 +45,11 @@ func terminal(argv []string) error {
 			continue
 		}
 		began := time.Now()
-		if failed = launch(t[0], slices.Concat(t[1:], argv)...); failed == nil || time.Since(began) > shownAfter {
+		if failed = launch(t[0], slices.Concat(t[1:], argv)...); failed == nil {
+			return nil
+		}
+		if time.Since(began) > shownAfter {
+			late(failed)
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -44,7 +45,7 @@ func TestTerminal(t *testing.T) {
 				t.Setenv("DISPLAY", ":0")
 			}
 			t.Setenv("MCPAUTH_PASSPHRASE", "swordfish")
-			err := Terminal(argv)
+			err := Terminal(argv, func(late error) { t.Errorf("it failed late: %v", late) })
 			if c.says != "" {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("got %v, want something about %q", err, c.says)
@@ -71,7 +72,7 @@ func TestTerminalStaysOpen(t *testing.T) {
 	_, read := program(t, "hang", "xterm")
 	t.Setenv("DISPLAY", ":0")
 	t.Setenv("TERMINAL", "")
-	if err := Terminal([]string{"/bin/true", "x"}); err != nil {
+	if err := Terminal([]string{"/bin/true", "x"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	pid := read().PID
@@ -79,6 +80,22 @@ func TestTerminalStaysOpen(t *testing.T) {
 		t.Errorf("its session is %d, its process %d (%v)", session, pid, err)
 	}
 	kill(t, pid)
+}
+
+// A terminal that fails when its window should be up is not tried again, and not hushed up.
+func TestTerminalFailsLate(t *testing.T) {
+	headless(t)
+	program(t, "fail late", "xterm")
+	t.Setenv("DISPLAY", ":0")
+	t.Setenv("TERMINAL", "")
+	var told error
+	began := time.Now()
+	if err := Terminal([]string{"/bin/true"}, func(late error) { told = late }); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < patience && (told == nil || told.Error() != "xterm failed (exit status 4)") {
+		t.Errorf("after %v it was told %v", took, told)
+	}
 }
 
 // The real thing: a window of xterm, in which the program has a terminal and its arguments.
@@ -98,7 +115,7 @@ func TestARealTerminal(t *testing.T) {
 	dir, read := program(t, "", "the program's name")
 	t.Setenv("TERMINAL", xterm)
 	args := slices.DeleteFunc(slices.Clone(odd), func(arg string) bool { return !utf8.ValidString(arg) }) // the report is JSON
-	if err := Terminal(append([]string{dir + "/the program's name"}, args...)); err != nil {
+	if err := Terminal(append([]string{dir + "/the program's name"}, args...), nil); err != nil {
 		t.Fatal(err)
 	}
 	if r := read(); !slices.Equal(r.Args, args) || !r.Terminal {

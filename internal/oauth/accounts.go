@@ -45,6 +45,9 @@ type Options struct {
 	Logger   *slog.Logger                                          // nil: discard
 	Settings profile.Settings
 	Action   string // how a person starts a sign-in; empty: in the tray, or by the command
+
+	// PortOwner names the program that listens at an address; empty if unknown. May be nil.
+	PortOwner func(host, port string) string
 }
 
 // Accounts are all sign-ins of this process.
@@ -53,6 +56,7 @@ type Accounts struct {
 	secret func(context.Context, profile.Secret) (string, error)
 	log    *slog.Logger
 	action string
+	owner  func(host, port string) string
 	doors  *doors
 
 	ctx     context.Context // of everything in flight; ends when Close gives up waiting
@@ -75,12 +79,16 @@ func New(o Options) *Accounts {
 		secret:   o.Secret,
 		log:      o.Logger,
 		action:   o.Action,
+		owner:    o.PortOwner,
 		settings: o.Settings,
 		accounts: map[string]*Account{},
 		asked:    map[string]int{},
 	}
 	if s.secret == nil {
 		s.secret = inlineSecret
+	}
+	if s.owner == nil {
+		s.owner = func(string, string) string { return "" }
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -445,6 +445,15 @@ func TestBusyPort(t *testing.T) {
 		if code(t, err) != status.SignInFailed || !strings.Contains(err.Error(), "port "+strconv.Itoa(port)+" is in use") || !strings.Contains(err.Error(), "redirect_port") {
 			t.Errorf("%v", err)
 		}
+		w.accounts.owner = func(host, at string) string {
+			if host != "::1" || at != strconv.Itoa(port) {
+				return ""
+			}
+			return "nginx (pid 1)"
+		}
+		if _, err := w.signIn(w.person()); err == nil || !strings.Contains(err.Error(), "in use by nginx (pid 1)") {
+			t.Errorf("%v", err)
+		}
 	})
 	t.Run("client that registers itself", func(t *testing.T) {
 		w := newWorld(t, sandbox.Options{ExactRedirect: true}, nil)

@@ -71,10 +71,7 @@ func (d *doors) expect(redirect *url.URL, v *visit) (*url.URL, error) {
 
 // ensure returns the door of a port with the addresses that host stands for open.
 func (d *doors) ensure(host, port string) (*door, error) {
-	wanted := []netip.Addr{loopback4, loopback6}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		wanted = []netip.Addr{ip}
-	}
+	wanted := addressesOf(host)
 	if port != "0" {
 		dr := d.open[port]
 		if dr == nil {
@@ -100,6 +97,14 @@ func (d *doors) ensure(host, port string) (*door, error) {
 		}
 	}
 	return nil, errPortBusy
+}
+
+// addressesOf are the addresses that a loopback host stands for.
+func addressesOf(host string) []netip.Addr {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}
+	}
+	return []netip.Addr{loopback4, loopback6}
 }
 
 func (d *doors) newDoor(port string) *door {
@@ -220,10 +225,14 @@ func checkRedirect(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func portBusy(u *url.URL) *Error {
+func (s *Accounts) portBusy(u *url.URL) *Error {
+	owner := ""
+	for _, ip := range addressesOf(u.Hostname()) {
+		owner = cmp.Or(owner, s.owner(ip.String(), portOf(u)))
+	}
 	return &Error{
 		Code:    status.SignInFailed,
-		Summary: "port " + portOf(u) + " is in use by another program",
+		Summary: "port " + portOf(u) + " is in use by " + cmp.Or(owner, "another program"),
 		Detail:  fmt.Sprintf("the provider sends the browser back to %s, which nobody else may hold", u.Host),
 		Action:  "Close that program, or set settings.redirect_port (or sign_in.redirect_url) and register the new address at the provider",
 	}

@@ -55,7 +55,7 @@ func (g *grant) receiveAt(f *found, a *attempt) (*visit, *url.URL, error) {
 	}
 	switch {
 	case errors.Is(err, errPortBusy):
-		return nil, nil, portBusy(wanted)
+		return nil, nil, g.s.portBusy(wanted)
 	case err != nil:
 		return nil, nil, &Error{Code: status.SignInFailed, Summary: "port " + portOf(wanted) + " cannot be opened",
 			Detail: clean(err.Error(), 160), Action: "Set settings.redirect_port to another port", Err: err}

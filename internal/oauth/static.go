@@ -190,7 +190,7 @@ func (t *static) rejected() *Error {
 	place := t.profile.SignIn.Token
 	return &Error{
 		Code: status.CredentialsRejected, Summary: hostOf(t.profile.Target) + " refuses the token",
-		Detail: "it comes from " + place.String(), Action: "Put a new token there",
+		Detail: "it comes from " + origin(place), Action: "Put a new token there",
 	}
 }
 
@@ -205,6 +205,14 @@ func (t *static) refused(ctx context.Context, token Token, _ []string) (Token, e
 	return t.token(ctx)
 }
 
+// origin is where a person finds the token.
+func origin(place profile.Secret) string {
+	if place.Value != "" {
+		return "the profile itself"
+	}
+	return place.String()
+}
+
 func (t *static) check(ctx context.Context) { t.read(ctx) }
 
 func (t *static) report() status.Report {
@@ -213,7 +221,7 @@ func (t *static) report() status.Report {
 	place := t.profile.SignIn.Token
 	switch {
 	case t.fault == nil:
-		return status.Report{Phase: status.Ready, Summary: "ready", Detail: "with the token from " + place.String()}
+		return status.Report{Phase: status.Ready, Summary: "ready", Detail: "with the token from " + origin(place)}
 	case t.fault.Code == status.CredentialsRejected:
 		r := asReport(status.SignInNeeded, t.fault)
 		r.RenewAt = t.nextLook()

@@ -81,7 +81,7 @@ func read(file string) reading {
 func unreadable(err error) reading {
 	if errors.Is(err, fs.ErrNotExist) {
 		return reading{wrong: &Error{Message: "there is no such file", Err: err,
-			Hint: "start mcpauth-tray once to have one written, or name another with --profiles"}}
+			Hint: "mcpauth-tray add NAME URL writes one with that server in it; --profiles names another file"}}
 	}
 	return reading{wrong: &Error{Message: fmt.Sprintf("the file cannot be read: %v", causeOf(err)), Err: err,
 		Hint: "check its permissions and those of the folders above it"}}

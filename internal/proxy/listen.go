@@ -237,7 +237,7 @@ func openSocket(host, port string) (net.Listener, error) {
 	case err == nil:
 		return socket, nil
 	case isBusy(err):
-		return nil, &BusyError{Addr: addr, Owner: owner(host, port)}
+		return nil, &BusyError{Addr: addr, Owner: Owner(host, port)}
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
 }

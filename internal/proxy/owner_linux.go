@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// owner names the program that listens at an address, as far as this user may see it.
-func owner(host, port string) string {
+// Owner names the program that listens at an address, as in "nginx (pid 123)"; empty where
+// this user may not see it.
+func Owner(host, port string) string {
 	at, err := netip.ParseAddrPort(host + ":" + port)
 	if err != nil {
 		at, err = netip.ParseAddrPort("[" + host + "]:" + port)

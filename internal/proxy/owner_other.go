@@ -2,5 +2,5 @@
 
 package proxy
 
-// owner is not found out on this system.
-func owner(_, _ string) string { return "" }
+// Owner is not found out on this system.
+func Owner(_, _ string) string { return "" }

@@ -16,6 +16,7 @@ const (
 	SignIn  Verb = "sign-in"  // start a sign-in; the Prompt appears in the Snapshot
 	Cancel  Verb = "cancel"   // end a sign-in under way
 	Page    Verb = "page"     // open the Prompt's page here, for a face that has no desktop
+	Claim   Verb = "claim"    // have the Prompt's page to open for oneself; ErrNotNow: another face has
 	SignOut Verb = "sign-out" // forget the sign-in, with Revoke also at the provider
 	Restart Verb = "restart"  // one profile, or all when Profile is empty
 	Pause   Verb = "pause"    // stop serving every profile

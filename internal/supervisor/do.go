@@ -21,6 +21,7 @@ var verbs = map[Verb]struct {
 	SignIn:  {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.startSignIn(r, false)) }},
 	Cancel:  {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.cancelSignIn(r)) }},
 	Page:    {oneProfile, (*Supervisor).openPage},
+	Claim:   {oneProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { answer(s.claimPage(r)) }},
 	SignOut: {oneProfile, (*Supervisor).signOut},
 	Restart: {anyProfile, func(s *Supervisor, _ Action, r *row, answer func(error)) { s.restart(r); answer(nil) }},
 	Pause:   {noProfile, func(s *Supervisor, _ Action, _ *row, answer func(error)) { s.paused = true; answer(nil) }},
@@ -152,6 +153,31 @@ func (s *Supervisor) openPage(_ Action, r *row, answer func(error)) {
 		err := s.effects.OpenURL(name, url)
 		return func() { answer(err) }
 	})
+}
+
+// claimPause is how long faces that join a sign-in are held to want the page that one of
+// them is opening. Later a person is held to want another.
+const claimPause = 5 * time.Second
+
+// claimPage lets one face open a Prompt's page, whose link works once. Profiles that share an
+// account share the page.
+func (s *Supervisor) claimPage(r *row) error {
+	p := r.report.Prompt
+	if p == nil {
+		return notNow("there is no page of a sign-in to %s to open", r.want.Name)
+	}
+	taken := r.signIn != nil && time.Since(r.signIn.shown) < claimPause
+	for _, other := range s.rows {
+		taken = taken || other.claimed == *p
+	}
+	if taken {
+		return notNow("another program opens the page of the sign-in to %s", r.want.Name)
+	}
+	r.claimed = *p
+	if r.signIn != nil {
+		r.signIn.shown = time.Now()
+	}
+	return nil
 }
 
 // cancelSignIn ends the sign-in shown in r's row, whichever rows started or joined it:

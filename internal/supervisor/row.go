@@ -30,16 +30,18 @@ type row struct {
 	signIn  *signIn
 	phase   status.Phase
 	since   time.Time
-	noAuto  time.Time // until then no request starts a sign-in
-	autoFor bool      // a request, not a person, asked last for the sign-in under way
-	opened  string    // the prompt the browser was opened for
+	noAuto  time.Time     // until then no request starts a sign-in
+	autoFor bool          // a request, not a person, asked last for the sign-in under way
+	opened  string        // the prompt the browser was opened for
+	claimed status.Prompt // whose page a face has to open for itself
 }
 
 // signIn is a sign-in under way that this row started.
 type signIn struct {
 	cancel context.CancelCauseFunc
 	ctx    context.Context
-	calls  int // SignIn calls that have not returned
+	calls  int       // SignIn calls that have not returned
+	shown  time.Time // when a face last claimed a page of it
 }
 
 var errReplaced = errors.New("the profile was changed or restarted meanwhile")
