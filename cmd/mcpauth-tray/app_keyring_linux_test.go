@@ -13,6 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -49,7 +50,7 @@ func newSeat(t *testing.T) *seat {
 	s.run(bus, "dbus-daemon")
 	up := make(chan bool, 1)
 	go func() { up <- bufio.NewScanner(out).Scan() }()
-	if !receive(t, "the bus to start", up) {
+	if !soon.Receive(t, up, "the bus to start") {
 		t.Fatal("the bus did not start")
 	}
 	return s
@@ -108,17 +109,18 @@ func (s *seat) stopKeyring() {
 // owned waits until there is a keyring on the bus, or none.
 func (s *seat) owned(want bool) {
 	s.t.Helper()
-	bus, ctx := s.connect().BusObject(), soon(s.t)
-	eventually(s.t, fmt.Sprintf("the keyring to be there: %v", want), func() bool {
+	bus, ctx := s.connect().BusObject(), soon.Context(s.t)
+	soon.Until(s.t, fmt.Sprintf("the keyring to be there: %v", want), func() bool {
 		var has bool
 		return bus.CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, secretsName).Store(&has) == nil && has == want
 	})
+
 }
 
 // unlock unlocks the login keyring as another program does, with no prompt.
 func (s *seat) unlock() {
 	s.t.Helper()
-	service, ctx := s.connect().Object(secretsName, secretsPath), soon(s.t)
+	service, ctx := s.connect().Object(secretsName, secretsPath), soon.Context(s.t)
 	var nothing dbus.Variant
 	var opened dbus.ObjectPath
 	if err := service.CallWithContext(ctx, "org.freedesktop.Secret.Service.OpenSession", 0, "plain", dbus.MakeVariant("")).Store(&nothing, &opened); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/assets"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -70,7 +71,7 @@ type trayIcon struct {
 // icon waits for the icon of the app.
 func (p *panel) icon(a *app) *trayIcon {
 	a.t.Helper()
-	name := receive(a.t, "an icon to be registered", p.icons)
+	name := soon.Receive(a.t, p.icons, "an icon to be registered")
 	return &trayIcon{a, p.conn.Object(name, iconPath), p.conn.Object(name, iconPath+"/menu")}
 }
 
@@ -100,7 +101,7 @@ func (i *trayIcon) lines() map[string]int32 {
 	}
 	var revision uint32
 	var root node
-	call := i.menu.CallWithContext(soon(i.a.t), "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
+	call := i.menu.CallWithContext(soon.Context(i.a.t), "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
 	if err := call.Store(&revision, &root); err != nil {
 		i.a.t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func (i *trayIcon) line(title string) (id int32) {
 
 func (i *trayIcon) click(title string) {
 	i.a.t.Helper()
-	call := i.menu.CallWithContext(soon(i.a.t), "com.canonical.dbusmenu.Event", 0, i.line(title), "clicked", dbus.MakeVariant(""), uint32(0))
+	call := i.menu.CallWithContext(soon.Context(i.a.t), "com.canonical.dbusmenu.Event", 0, i.line(title), "clicked", dbus.MakeVariant(""), uint32(0))
 	if call.Err != nil {
 		i.a.t.Fatal(call.Err)
 	}
@@ -148,7 +149,7 @@ func (i *trayIcon) shows(state string) {
 	}
 	i.a.eventually("the icon of "+state, func() bool {
 		var v dbus.Variant
-		get := i.icon.CallWithContext(soon(i.a.t), "org.freedesktop.DBus.Properties.Get", 0, "org.kde.StatusNotifierItem", "IconPixmap")
+		get := i.icon.CallWithContext(soon.Context(i.a.t), "org.freedesktop.DBus.Properties.Get", 0, "org.kde.StatusNotifierItem", "IconPixmap")
 		if err := get.Store(&v); err != nil {
 			i.a.t.Fatal(err)
 		}

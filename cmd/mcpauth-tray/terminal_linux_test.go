@@ -13,6 +13,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/tray"
 )
 
@@ -113,7 +114,7 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 func (w *window) shows(text string) {
 	w.t.Helper()
 	defer w.tell()
-	eventually(w.t, fmt.Sprintf("the window to show %q", text), func() bool { return strings.Contains(w.said.String(), text) })
+	soon.Until(w.t, fmt.Sprintf("the window to show %q", text), func() bool { return strings.Contains(w.said.String(), text) })
 }
 
 // tell says what the window showed to a test that failed.
@@ -134,7 +135,7 @@ func (w *window) types(keys string) {
 func (w *window) closes() {
 	w.t.Helper()
 	defer w.tell()
-	receive(w.t, "the window to close", w.ended)
+	soon.Receive(w.t, w.ended, "the window to close")
 }
 
 const (
