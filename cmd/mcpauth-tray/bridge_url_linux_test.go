@@ -7,15 +7,16 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // TestBridgeURLKeepsItsSignInInTheKeyring is the default, with nothing said about it.
 func TestBridgeURLKeepsItsSignInInTheKeyring(t *testing.T) {
 	t.Parallel()
-	s, box, person := newSeat(t), newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
-	s.startKeyring(true)
-	env, home := append(s.env(), person.env()), t.TempDir()
+	s, box, person := seat.New(t), newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	s.StartKeyring(true)
+	env, home := []string{"DBUS_SESSION_BUS_ADDRESS=" + s.Address, person.env()}, t.TempDir()
 	for range 2 {
 		b := startURL(t, home, env, box.MCPURL())
 		b.signsIn()

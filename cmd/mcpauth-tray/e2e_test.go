@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -211,7 +212,7 @@ func TestSignInInARealBrowser(t *testing.T) {
 	l := newLab(t)
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		missing(t, "chromium")
+		seat.Missing(t, "chromium", err)
 	}
 	artefacts := os.Getenv("TEST_ARTIFACTS")
 	if artefacts == "" {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
@@ -37,27 +38,18 @@ type lab struct {
 	node string
 }
 
-// missing skips a test on a desk and fails it in CI.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing", what)
-	}
-	t.Skipf("%s is missing: build/test.sh installs it", what)
-}
-
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
-		missing(t, "Node.js")
+		seat.Missing(t, "Node.js", err)
 	}
 	npm, err := filepath.Abs("../../build/e2e")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(npm, "node_modules", "oidc-provider")); err != nil {
-		missing(t, "build/e2e/node_modules")
+		seat.Missing(t, "build/e2e/node_modules", err)
 	}
 	return &lab{t: t, npm: npm, node: node}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/tray"
 )
@@ -104,7 +105,7 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		missing(t, "script (of util-linux)")
+		seat.Missing(t, "script (of util-linux)", err)
 	}
 	go func() { w.ended <- cmd.Wait() }()
 	return w
@@ -234,20 +235,20 @@ func TestAddToAClientFromTheTray(t *testing.T) {
 			t.Logf("the terminal showed (%v):\n%s", err, shown)
 		}
 	})
-	s := newSeat(t)
-	panel := s.startPanel()
+	s := seat.New(t)
+	panel := s.StartPanel()
 	a := newTrayApp(t, s, inMemory+openProfile("one", box, ""), "HOME="+home, "TERMINAL="+terminal, "DISPLAY=:none")
 	a.launch()
-	icon := panel.icon(a)
+	icon := iconOf(a, panel)
 
-	icon.click("Cursor…")
-	icon.line("Cursor — added")
+	icon.click("one*/Add to client/Cursor…")
+	icon.line("one*/Add to client/Cursor — added")
 	url := a.profile("one").URL
 	if data, err := os.ReadFile(file); err != nil || !strings.Contains(string(data), `"`+url+`"`) {
 		t.Errorf("Cursor's config is %q, %v", data, err)
 	}
-	icon.click("Remove from Cursor…")
-	icon.line("Cursor…")
+	icon.click("one*/Add to client/Remove from Cursor…")
+	icon.line("one*/Add to client/Cursor…")
 	if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), url) {
 		t.Errorf("Cursor's config is %q", data)
 	}
