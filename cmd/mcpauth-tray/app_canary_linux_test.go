@@ -17,6 +17,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -123,7 +124,7 @@ func (o overhears) RoundTrip(r *http.Request) (*http.Response, error) {
 func (l *leakTest) client(name string) *mcp.ClientSession {
 	l.t.Helper()
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	session, err := client.Connect(soon(l.t), &mcp.StreamableClientTransport{Endpoint: l.profile(name).URL,
+	session, err := client.Connect(soon.Context(l.t), &mcp.StreamableClientTransport{Endpoint: l.profile(name).URL,
 		HTTPClient: &http.Client{Transport: overhears{l.heard("the port of " + name)}}}, nil)
 	if err != nil {
 		l.t.Fatal(err)
@@ -142,7 +143,7 @@ func (l *leakTest) asks(name string) {
 		{"PUT", "/" + cnryCaller, "", "x"},
 		{"GET", "/../" + cnryCaller, "X-Forwarded-For", ""},
 	} {
-		r, err := http.NewRequestWithContext(soon(l.t), c.method, url+c.path, strings.NewReader(c.body))
+		r, err := http.NewRequestWithContext(soon.Context(l.t), c.method, url+c.path, strings.NewReader(c.body))
 		if err != nil {
 			l.t.Fatal(err)
 		}

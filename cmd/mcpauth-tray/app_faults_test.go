@@ -14,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -142,7 +143,7 @@ func (f fault) meet(a *app, profile string, box *sandbox.Sandbox) {
 		box.ExpireTokens()
 		fallthrough
 	case atCall:
-		_, err := callTool(soon(t), session, "echo", map[string]any{"text": "x"})
+		_, err := callTool(soon.Context(t), session, "echo", map[string]any{"text": "x"})
 		if err == nil {
 			t.Error("the call succeeds")
 		} else {
@@ -238,7 +239,7 @@ func (f fault) wellSaid(t *testing.T, row status.Profile, box *sandbox.Sandbox) 
 func (f fault) wellTold(t *testing.T, row status.Profile, box *sandbox.Sandbox) {
 	t.Helper()
 	told := post(t, row.URL, "tools/list")
-	_, sdk := connectDemo(soon(t), row.URL)
+	_, sdk := connectDemo(soon.Context(t), row.URL)
 	if f.told == "" {
 		if told.rpc.Error != nil && told.rpc.Error.Data.Source == source {
 			t.Errorf("the app answers in the server's place: %d %s", told.status, told.body)

@@ -19,6 +19,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -52,7 +53,7 @@ func hold(t *testing.T, box *sandbox.Sandbox, k sandbox.Kind) (release func()) {
 // got waits for a request at the sandbox.
 func got(t *testing.T, box *sandbox.Sandbox, k sandbox.Kind, what string, ok func(sandbox.Request) bool) sandbox.Request {
 	t.Helper()
-	r, err := box.WaitFor(soon(t), k, ok)
+	r, err := box.WaitFor(soon.Context(t), k, ok)
 	if err != nil {
 		t.Fatalf("waiting for %s: %v", what, err)
 	}
@@ -119,7 +120,7 @@ func (b *browser) calls() []string {
 // itself: the last call may be still to come.
 func (b *browser) opened(times int) {
 	b.t.Helper()
-	eventually(b.t, fmt.Sprintf("the browser to be opened %d times", times), func() bool { return len(b.calls()) >= times })
+	soon.Until(b.t, fmt.Sprintf("the browser to be opened %d times", times), func() bool { return len(b.calls()) >= times })
 	calls := b.calls()
 	if len(calls) != times {
 		b.t.Errorf("the browser was opened %d times, want %d: %q", len(calls), times, calls)
@@ -160,7 +161,7 @@ func (a *app) kill() {
 	if err := a.cmd.Process.Kill(); err != nil {
 		a.t.Fatal(err)
 	}
-	receive(a.t, "the killed app to be gone", a.ended)
+	soon.Receive(a.t, a.ended, "the killed app to be gone")
 	a.cmd = nil
 }
 
@@ -200,7 +201,7 @@ func (a *app) refused(line int, edit func()) *status.Snapshot {
 
 // say calls the tool echo, and answers later.
 func say(t *testing.T, session *mcp.ClientSession, text string) (answer <-chan string) {
-	said, ctx := make(chan string, 1), soon(t)
+	said, ctx := make(chan string, 1), soon.Context(t)
 	go func() {
 		answer, err := callTool(ctx, session, "echo", map[string]any{"text": text})
 		if err != nil {
@@ -214,7 +215,7 @@ func say(t *testing.T, session *mcp.ClientSession, text string) (answer <-chan s
 // hears waits for the answer of say.
 func hears(t *testing.T, answer <-chan string, want string) {
 	t.Helper()
-	if got := receive(t, "the tool to answer "+want, answer); got != want {
+	if got := soon.Receive(t, answer, "the tool to answer "+want); got != want {
 		t.Errorf("the tool answered %q, want %q", got, want)
 	}
 }
@@ -246,7 +247,7 @@ type answered struct {
 func post(t *testing.T, url, method string) (a answered) {
 	t.Helper()
 	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":"one","method":%q,"params":{}}`, method)
-	r, err := http.NewRequestWithContext(soon(t), http.MethodPost, url, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(soon.Context(t), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -59,7 +60,7 @@ func TestAnEditLeavesOtherProfilesAlone(t *testing.T) {
 	release()
 	hears(t, answer, "slowly")
 	box.Announce()
-	receive(t, "news on the stream", news)
+	soon.Receive(t, news, "news on the stream")
 	streams := 0
 	for _, r := range box.Requests(sandbox.KindMCP) {
 		if isStream(r) {

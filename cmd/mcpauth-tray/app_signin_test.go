@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
@@ -33,13 +34,13 @@ func TestACallMayStartASignIn(t *testing.T) {
 	answers := make(chan string, clients)
 	for range clients {
 		go func() {
-			session, err := connectDemo(soon(t), url)
+			session, err := connectDemo(soon.Context(t), url)
 			if err != nil {
 				answers <- err.Error()
 				return
 			}
 			defer session.Close()
-			answer, err := callTool(soon(t), session, "whoami", nil)
+			answer, err := callTool(soon.Context(t), session, "whoami", nil)
 			if err != nil {
 				answer = err.Error()
 			}
@@ -125,7 +126,7 @@ func TestASignInWithoutABrowser(t *testing.T) {
 				t.Errorf("stdout is %q, want one link", stdout.String())
 			}
 			var person sandbox.Person
-			page, err := person.Visit(soon(t), link)
+			page, err := person.Visit(soon.Context(t), link)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +141,7 @@ func TestASignInWithoutABrowser(t *testing.T) {
 			}
 			echoes(t, a.waitPhase("one", status.Ready).URL)
 			nobody.opened(0)
-			if again, err := person.Visit(soon(t), link); err == nil && bytes.Contains([]byte(again.Body), []byte("Signed in")) {
+			if again, err := person.Visit(soon.Context(t), link); err == nil && bytes.Contains([]byte(again.Body), []byte("Signed in")) {
 				t.Error("the link works twice")
 			}
 		})
@@ -168,7 +169,7 @@ func TestAStrangersAnswerDoesNotCount(t *testing.T) {
 	var person sandbox.Person
 
 	box.Switch("state-wrong")
-	page, err := person.Visit(soon(t), a.link("one"))
+	page, err := person.Visit(soon.Context(t), a.link("one"))
 	if err != nil || page.Status < 400 || strings.Contains(page.Body, "somebody-else") {
 		t.Errorf("the person ends up on %+v, %v", page, err)
 	}
@@ -178,11 +179,11 @@ func TestAStrangersAnswerDoesNotCount(t *testing.T) {
 	box.Behave()
 
 	victim := sandbox.Person{Stop: func(u *url.URL) bool { return "http://"+u.Host == box.Issuer() }}
-	sent, err := victim.Visit(soon(t), a.link("one"))
+	sent, err := victim.Visit(soon.Context(t), a.link("one"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err = person.Visit(soon(t), sent.URL.String())
+	page, err = person.Visit(soon.Context(t), sent.URL.String())
 	if err != nil || page.Status < 400 {
 		t.Errorf("another browser ends up on %+v, %v", page, err)
 	}
@@ -194,7 +195,7 @@ func TestAStrangersAnswerDoesNotCount(t *testing.T) {
 		t.Errorf("the token endpoint was asked %d times", n)
 	}
 
-	if _, err := person.Visit(soon(t), a.link("one")); err != nil {
+	if _, err := person.Visit(soon.Context(t), a.link("one")); err != nil {
 		t.Fatal(err)
 	}
 	echoes(t, a.waitPhase("one", status.Ready).URL)
@@ -211,21 +212,21 @@ func TestASignInIsGivenUp(t *testing.T) {
 	first := a.untilRow("one", "to have a link", func(p *status.Profile) bool { return p.Prompt != nil })
 	held := make(chan answered, 1)
 	go func() { held <- post(t, first.URL, "tools/list") }()
-	if err := a.control().Do(soon(t), supervisor.Action{Verb: supervisor.Cancel, Profile: "one"}); err != nil {
+	if err := a.control().Do(soon.Context(t), supervisor.Action{Verb: supervisor.Cancel, Profile: "one"}); err != nil {
 		t.Fatal(err)
 	}
 	if row := a.waitPhase("one", status.SignInNeeded); row.Prompt != nil || row.Action == "" {
 		t.Errorf("the row is %+v", row)
 	}
-	if told := receive(t, "the client's answer", held); told.rpc.Error == nil || told.rpc.Error.Code != status.NotSignedIn.RPC() {
+	if told := soon.Receive(t, held, "the client's answer"); told.rpc.Error == nil || told.rpc.Error.Code != status.NotSignedIn.RPC() {
 		t.Errorf("a client is told %d %s", told.status, told.body)
 	}
-	if page, err := new(sandbox.Person).Visit(soon(t), first.Prompt.URL); err == nil && page.Status == http.StatusOK {
+	if page, err := new(sandbox.Person).Visit(soon.Context(t), first.Prompt.URL); err == nil && page.Status == http.StatusOK {
 		t.Errorf("the old link still leads to %s", page.URL.Host)
 	}
 	a.run("signin", "one")
 	second := a.untilRow("one", "to have a link", func(p *status.Profile) bool { return p.Prompt != nil })
-	if _, err := new(sandbox.Person).Visit(soon(t), second.Prompt.URL); err != nil {
+	if _, err := new(sandbox.Person).Visit(soon.Context(t), second.Prompt.URL); err != nil {
 		t.Fatal(err)
 	}
 	a.waitPhase("one", status.Ready)

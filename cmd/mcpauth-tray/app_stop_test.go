@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -130,7 +131,7 @@ func TestAnEndWhileTheProviderHangs(t *testing.T) {
 			if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			err := receive(t, "the end", a.ended)
+			err := soon.Receive(t, a.ended, "the end")
 			if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.Exited() {
 				t.Errorf("not the second signal ended the app: %v", err)
 			}

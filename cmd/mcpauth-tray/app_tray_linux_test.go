@@ -6,128 +6,46 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/godbus/dbus/v5"
-	"github.com/godbus/dbus/v5/prop"
-
 	"github.com/mcpauth-tray/mcpauth-tray/assets"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
 // newTrayApp prepares an app that shows a tray on s. The tray's library races within
 // itself, so that it never runs with the race detector.
-func newTrayApp(t *testing.T, s *seat, yaml string, env ...string) *app {
+func newTrayApp(t *testing.T, s *seat.Seat, yaml string, env ...string) *app {
 	t.Helper()
-	a := newApp(t, yaml, append(s.env(), env...)...)
+	a := newApp(t, yaml, append([]string{"DBUS_SESSION_BUS_ADDRESS=" + s.Address}, env...)...)
 	a.build()
 	return a
 }
 
-const (
-	panelName = "org.kde.StatusNotifierWatcher"
-	panelPath = "/StatusNotifierWatcher"
-	iconPath  = "/StatusNotifierItem"
-)
-
-// panel is a StatusNotifierWatcher and the host of its icons.
-type panel struct {
-	conn  *dbus.Conn
-	icons chan string // bus names of those that registered
-}
-
-func (p *panel) RegisterStatusNotifierItem(_ string, sender dbus.Sender) *dbus.Error {
-	p.icons <- string(sender)
-	return nil
-}
-
-func (p *panel) RegisterStatusNotifierHost(string) *dbus.Error { return nil }
-
-func (s *seat) startPanel() *panel {
-	s.t.Helper()
-	p := &panel{conn: s.connect(), icons: make(chan string, 64)}
-	_, err := prop.Export(p.conn, panelPath, prop.Map{panelName: {
-		"IsStatusNotifierHostRegistered": {Value: true, Emit: prop.EmitTrue},
-		"ProtocolVersion":                {Value: int32(0), Emit: prop.EmitFalse},
-	}})
-	if err == nil {
-		err = p.conn.Export(p, panelPath, panelName)
-	}
-	if err == nil {
-		_, err = p.conn.RequestName(panelName, dbus.NameFlagDoNotQueue)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return p
-}
-
-// trayIcon is an icon as its panel sees it.
+// trayIcon is the icon of an app on a panel.
 type trayIcon struct {
-	a          *app
-	icon, menu dbus.BusObject
+	*seat.Icon
+	a *app
 }
 
-// icon waits for the icon of the app.
-func (p *panel) icon(a *app) *trayIcon {
-	a.t.Helper()
-	name := receive(a.t, "an icon to be registered", p.icons)
-	return &trayIcon{a, p.conn.Object(name, iconPath), p.conn.Object(name, iconPath+"/menu")}
-}
+// iconOf waits for the icon of the app.
+func iconOf(a *app, p *seat.Panel) *trayIcon { return &trayIcon{p.Icon(), a} }
 
-// lines are the visible lines of the menu: title → id.
-func (i *trayIcon) lines() map[string]int32 {
+// line waits for a line that can be seen.
+func (i *trayIcon) line(path string) (found *seat.Line) {
 	i.a.t.Helper()
-	type node struct {
-		ID       int32
-		Props    map[string]dbus.Variant
-		Children []dbus.Variant
-	}
-	lines := map[string]int32{}
-	var walk func(n node)
-	walk = func(n node) {
-		title, _ := n.Props["label"].Value().(string)
-		if visible, ok := n.Props["visible"].Value().(bool); ok && !visible {
-			return
-		}
-		lines[title] = n.ID
-		for _, v := range n.Children {
-			var c node
-			if err := dbus.Store([]any{v.Value()}, &c); err != nil {
-				i.a.t.Fatal(err)
-			}
-			walk(c)
-		}
-	}
-	var revision uint32
-	var root node
-	call := i.menu.CallWithContext(soon(i.a.t), "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
-	if err := call.Store(&revision, &root); err != nil {
-		i.a.t.Fatal(err)
-	}
-	walk(root)
-	return lines
-}
-
-// line waits for a line of the menu that begins with title.
-func (i *trayIcon) line(title string) (id int32) {
-	i.a.t.Helper()
-	i.a.eventually("the line "+title, func() bool {
-		for text, at := range i.lines() {
-			if strings.HasPrefix(text, title) {
-				id = at
-				return true
-			}
-		}
-		return false
+	i.a.eventually("the line "+path, func() bool {
+		found = i.Menu().Find(path)
+		return found != nil
 	})
-	return id
+	return found
 }
 
-func (i *trayIcon) click(title string) {
+func (i *trayIcon) click(path string) {
 	i.a.t.Helper()
-	call := i.menu.CallWithContext(soon(i.a.t), "com.canonical.dbusmenu.Event", 0, i.line(title), "clicked", dbus.MakeVariant(""), uint32(0))
-	if call.Err != nil {
-		i.a.t.Fatal(call.Err)
+	line := i.line(path)
+	if err := i.Click(soon.Context(i.a.t), line.ID); err != nil {
+		i.a.t.Fatal(err)
 	}
 }
 
@@ -147,12 +65,7 @@ func (i *trayIcon) shows(state string) {
 		}
 	}
 	i.a.eventually("the icon of "+state, func() bool {
-		var v dbus.Variant
-		get := i.icon.CallWithContext(soon(i.a.t), "org.freedesktop.DBus.Properties.Get", 0, "org.kde.StatusNotifierItem", "IconPixmap")
-		if err := get.Store(&v); err != nil {
-			i.a.t.Fatal(err)
-		}
-		argb := v.Value().([][]any)[0][2].([]byte)
+		argb := i.Property("IconPixmap").([][]any)[0][2].([]byte)
 		var shown []byte
 		for at := 0; at < len(argb); at += 4 {
 			shown = append(shown, argb[at])
@@ -163,27 +76,27 @@ func (i *trayIcon) shows(state string) {
 
 func TestASignInFromTheTray(t *testing.T) {
 	t.Parallel()
-	s, box, person := newSeat(t), newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
-	panel := s.startPanel()
+	s, box, person := seat.New(t), newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	panel := s.StartPanel()
 	a := newTrayApp(t, s, inMemory+profileFor("one", box, ""), person.env())
 	a.launch()
-	icon := panel.icon(a)
+	icon := iconOf(a, panel)
 	icon.line("mcpauth-tray — 0 of 1 ready")
 	icon.line("one — Sign-in needed")
 	icon.shows("sign-in")
 	person.opened(0)
 
 	icon.click("Sign in to one…")
-	icon.line("one — Ready (until ")
+	icon.line("one — Ready (until *")
 	icon.line("mcpauth-tray — 1 of 1 ready")
 	icon.shows("ok")
-	if _, there := icon.lines()["Sign in to one…"]; there {
+	if icon.Menu().Find("Sign in to one…") != nil {
 		t.Error("the menu still offers the sign-in")
 	}
 	person.opened(1)
 	echoes(t, a.waitPhase("one", status.Ready).URL)
 
-	icon.click("Sign out")
+	icon.click("one*/Sign out")
 	icon.line("one — Sign-in needed")
 	icon.shows("sign-in")
 	if n := box.Count(sandbox.KindConsent); n != 1 {
@@ -205,21 +118,21 @@ func TestASignInFromTheTray(t *testing.T) {
 // The sign-in page opens for the face that asked, and only there.
 func TestASignInBesideTheTray(t *testing.T) {
 	t.Parallel()
-	s, box, person := newSeat(t), newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
-	panel := s.startPanel()
+	s, box, person := seat.New(t), newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve")
+	panel := s.StartPanel()
 	a := newTrayApp(t, s, inMemory+profileFor("one", box, ""), person.env())
 	a.launch()
-	icon := panel.icon(a)
+	icon := iconOf(a, panel)
 	icon.line("Sign in to one…")
 	a.signIn("one")
-	icon.line("one — Ready (until ")
+	icon.line("one — Ready (until *")
 	person.opened(1)
 
 	a.refused(4, func() { a.edit(inMemory + "  one: {targett: x}\n") })
-	icon.line("profiles.yaml not applied: 4:9 ")
+	icon.line("profiles.yaml not applied: 4:9 *")
 	icon.shows("error")
 	a.applied(func() { a.edit(inMemory + profileFor("one", box, "") + profileFor("two", box, "")) })
-	icon.line("two — ")
+	icon.line("two — *")
 	a.run("quit")
 	a.ends()
 	a.cmd = nil
@@ -231,7 +144,7 @@ func TestADesktopWithoutATray(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			box := newBox(t, sandbox.Options{Open: true})
-			a := newTrayApp(t, newSeat(t), inMemory+openProfile("one", box, ""), env)
+			a := newTrayApp(t, seat.New(t), inMemory+openProfile("one", box, ""), env)
 			a.launch()
 			a.eventually("a word about the tray", func() bool { return strings.Contains(a.log.String(), "mcpauth-tray status") })
 			echoes(t, a.waitPhase("one", status.Ready).URL)

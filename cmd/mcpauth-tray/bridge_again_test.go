@@ -9,6 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
@@ -55,7 +56,7 @@ func TestTwoBridgesShareAPage(t *testing.T) {
 	a := newApp(t, inMemory+profileFor("box", box, ""))
 	a.start()
 	a.waitPhase("box", status.SignInNeeded)
-	asked, said, ctx := make(chan string, 2), make(chan string, 2), soon(t)
+	asked, said, ctx := make(chan string, 2), make(chan string, 2), soon.Context(t)
 	for range cap(said) {
 		p := &bridgedProfile{apps: []engine{asking{a.control(), asked}}, name: "box"}
 		go func() {

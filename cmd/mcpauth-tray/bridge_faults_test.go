@@ -17,6 +17,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -146,7 +147,7 @@ func TestBridgeFollowsTheProfile(t *testing.T) {
 		t.Helper()
 		awaitChange(t, changed)
 		a.eventually(what, func() bool {
-			_, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
+			_, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
 			return err == nil
 		})
 		for len(changed) > 0 {
@@ -157,7 +158,7 @@ func TestBridgeFollowsTheProfile(t *testing.T) {
 		t.Helper()
 		awaitChange(t, changed)
 		a.eventually("a call to fail with "+want, func() bool {
-			_, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
+			_, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
 			return err != nil && strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "box: box")
 		})
 		for len(changed) > 0 {
@@ -223,7 +224,7 @@ func TestBridgeSaysWhatToDo(t *testing.T) {
 	s, changed := bridged(t, a, "box", "2025-11-25")
 	call := func() string {
 		t.Helper()
-		result, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
+		result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,15 +248,15 @@ func TestBridgeSaysWhatToDo(t *testing.T) {
 	a.start()
 	a.waitPhase("box", status.SignInNeeded)
 	a.eventually("the bridge to see the app", func() bool {
-		list, err := s.ListTools(soon(t), nil)
+		list, err := s.ListTools(soon.Context(t), nil)
 		return err == nil && strings.Contains(list.Tools[0].Description, "sign-in") && !strings.Contains(list.Tools[0].Description, "not running")
 	})
-	list, err := s.ListTools(soon(t), nil)
+	list, err := s.ListTools(soon.Context(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wants(list.Tools[0].Description, "This tool starts the sign-in: a page opens in the browser")
-	_, err = s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo"})
+	_, err = s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo"})
 	wants(fmt.Sprint(err), "box: ")
 	wants(call(), "Signed in to box. Its tools are there now")
 	bridgedEcho(t, s)
@@ -270,8 +271,7 @@ func TestBridgeToolIsTrueOfAPause(t *testing.T) {
 	a.waitPhase("box", status.SignInNeeded)
 	a.run("pause")
 	s, changed := bridged(t, a, "box", "2025-11-25")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := soon.Context(t)
 	tool := func() string {
 		list, err := s.ListTools(ctx, nil)
 		if err != nil || len(list.Tools) != 1 {

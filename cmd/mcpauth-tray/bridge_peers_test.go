@@ -19,6 +19,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -103,12 +104,12 @@ func TestBridgeGoSDK(t *testing.T) {
 		},
 	})
 	seen := func(transport mcp.Transport) string {
-		s, err := client.Connect(soon(t), transport, &mcp.ClientSessionOptions{ProtocolVersion: "2025-11-25"})
+		s, err := client.Connect(soon.Context(t), transport, &mcp.ClientSessionOptions{ProtocolVersion: "2025-11-25"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		return everythingSeen(soon(t), s)
+		return everythingSeen(soon.Context(t), s)
 	}
 	direct := seen(&mcp.StreamableClientTransport{Endpoint: target})
 	through := seen(&mcp.CommandTransport{Command: a.command("bridge", "box")})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os/exec"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // signOut runs "mcpauth-tray signout" in the place of a bridge.
@@ -79,8 +79,7 @@ func TestSignOutOfURLReachesBridges(t *testing.T) {
 		t.Errorf("exit code %d, said %q, %q", code, out, said)
 	}
 	box.ExpireTokens()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := soon.Context(t)
 	if got, err := callTool(ctx, b.ClientSession, "echo", map[string]any{"text": "lost"}); err == nil || !strings.Contains(err.Error(), "sign-in needed") {
 		t.Errorf("echo answered %q, %v", got, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // managed is a person whose service manager starts the app as the given command of the shell does.
@@ -109,15 +110,16 @@ func TestBridgeCannotStartTheApp(t *testing.T) {
 	m := newManaged(t, "exit 1")
 	b := startURL(t, m.home, m.env, "box", "--start-app")
 	const why = "could not be started: systemd-run failed (exit status 1)"
-	eventually(t, "word of the failure", func() bool { return strings.Contains(b.said.String(), why) })
+	soon.Until(t, "word of the failure", func() bool { return strings.Contains(b.said.String(), why) })
 	if lines := strings.Count(b.said.String(), "\n"); lines != 1 {
 		t.Errorf("it said:\n%s", b.said)
 	}
-	eventually(t, "the client to be told", func() bool {
-		list, err := b.ListTools(soon(t), nil)
+	soon.Until(t, "the client to be told", func() bool {
+		list, err := b.ListTools(soon.Context(t), nil)
 		return err == nil && strings.Contains(list.Tools[0].Description, why+". Start mcpauth-tray.")
 	})
-	result, err := b.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
+
+	result, err := b.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
 	if err != nil || !strings.Contains(result.Content[0].(*mcp.TextContent).Text, why) {
 		t.Errorf("the tool: %+v %v", result, err)
 	}
@@ -134,7 +136,7 @@ func TestBridgeStartsNothingUnasked(t *testing.T) {
 	b := startURL(t, m.home, m.env, "box")
 	b.ends()
 	b = startURL(t, m.home, m.env, "box", "--start-app", "--state-dir", filepath.Join(m.home, "elsewhere"))
-	eventually(t, "word of the other place", func() bool { return strings.Contains(b.said.String(), "usual state directory only") })
+	soon.Until(t, "word of the other place", func() bool { return strings.Contains(b.said.String(), "usual state directory only") })
 	b.ends()
 	if got := m.calls(t); got[0] != "" {
 		t.Errorf("called: %q", got)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/stdio"
 )
@@ -63,7 +64,7 @@ func bridged(t *testing.T, a *app, name, version string) (*mcp.ClientSession, <-
 	if !testing.Verbose() {
 		cmd.Stderr = nil
 	}
-	session, err := client.Connect(soon(t), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+	session, err := client.Connect(soon.Context(t), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func bridged(t *testing.T, a *app, name, version string) (*mcp.ClientSession, <-
 
 func bridgedTools(t *testing.T, s *mcp.ClientSession) []string {
 	t.Helper()
-	list, err := s.ListTools(soon(t), nil)
+	list, err := s.ListTools(soon.Context(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func bridgedTools(t *testing.T, s *mcp.ClientSession) []string {
 
 func bridgedEcho(t *testing.T, s *mcp.ClientSession) {
 	t.Helper()
-	result, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "hello"}})
+	result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "hello"}})
 	if err != nil || result.Content[0].(*mcp.TextContent).Text != "hello" {
 		t.Fatalf("echo: %+v %v", result, err)
 	}
@@ -94,14 +95,14 @@ func bridgedEcho(t *testing.T, s *mcp.ClientSession) {
 
 func awaitChange(t *testing.T, changed <-chan bool) {
 	t.Helper()
-	receive(t, "the client to be told of a change", changed)
+	soon.Receive(t, changed, "the client to be told of a change")
 }
 
 // becomes looks each time that the client is told of a change. A word of an earlier one
 // may still be on its way.
 func becomes(t *testing.T, what string, changed <-chan bool, ok func() bool) {
 	t.Helper()
-	for late := time.After(patience); ; {
+	for late := time.After(soon.Limit); ; {
 		select {
 		case <-changed:
 		case <-late:
@@ -136,7 +137,7 @@ func TestBridgeSignsInWhileConnected(t *testing.T) {
 				if got := bridgedTools(t, s); !slices.Equal(got, []string{"sign_in_to_box"}) {
 					t.Errorf("tools %q", got)
 				}
-				result, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
+				result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
 				if err != nil || result.IsError || !strings.Contains(result.Content[0].(*mcp.TextContent).Text, "Signed in to box") {
 					t.Fatalf("the tool: %+v %v", result, err)
 				}
@@ -162,7 +163,7 @@ func TestBridgeWaitsForTheApp(t *testing.T) {
 	if got := bridgedTools(t, s); !slices.Equal(got, []string{"sign_in_to_box"}) {
 		t.Errorf("tools %q", got)
 	}
-	result, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
+	result, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_box"})
 	if err != nil || !result.IsError || !strings.Contains(result.Content[0].(*mcp.TextContent).Text, "not running") {
 		t.Errorf("the tool: %+v %v", result, err)
 	}
@@ -192,7 +193,7 @@ func TestBridgeFollowsARestart(t *testing.T) {
 	follows := func(what string) {
 		t.Helper()
 		a.eventually("the bridge to follow to "+what, func() bool {
-			_, err := s.CallTool(soon(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
+			_, err := s.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "x"}})
 			return err == nil
 		})
 	}
@@ -273,7 +274,7 @@ func TestBridgeEndsWithItsParent(t *testing.T) {
 	go func() { _, err := io.Copy(io.Discard, lines); ended <- err }()
 	_ = shell.Process.Kill()
 	defer func() { _ = shell.Wait() }()
-	receive(t, "the bridge to end with its parent", ended) // stdout is closed once it is gone too
+	soon.Receive(t, ended, "the bridge to end with its parent") // stdout is closed once it is gone too
 }
 
 func TestEndpointOf(t *testing.T) {

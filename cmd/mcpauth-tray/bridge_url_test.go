@@ -19,6 +19,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/stdio"
 )
@@ -68,7 +69,7 @@ func startURL(t *testing.T, home string, env []string, args ...string) *urlBridg
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ClientOptions{
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { b.changed <- true },
 	})
-	b.ClientSession, err = client.Connect(soon(t), &mcp.IOTransport{
+	b.ClientSession, err = client.Connect(soon.Context(t), &mcp.IOTransport{
 		Reader: struct {
 			io.Reader
 			io.Closer
@@ -116,7 +117,7 @@ func TestBridgeURLSignsInAtFirstUse(t *testing.T) {
 	t.Parallel()
 	box, person, home := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-approve"), t.TempDir()
 	b := startURL(t, home, []string{person.env()}, box.MCPURL(), "--token-store", "file", "--debug")
-	if err := b.Ping(soon(t), nil); err != nil {
+	if err := b.Ping(soon.Context(t), nil); err != nil {
 		t.Error(err)
 	}
 	person.opened(0)
@@ -165,7 +166,7 @@ func TestBridgeURLTwiceAtOnce(t *testing.T) {
 	all := []*urlBridge{startURL(t, home, env, "--token-store", "file"), startURL(t, home, env, "--token-store", "file")}
 	var asking sync.WaitGroup
 	for _, b := range all {
-		asking.Go(func() { _, _ = b.ListTools(soon(t), nil) })
+		asking.Go(func() { _, _ = b.ListTools(soon.Context(t), nil) })
 	}
 	asking.Wait()
 	for _, b := range all {
@@ -267,13 +268,14 @@ func TestBridgeURLAsksOnce(t *testing.T) {
 	box, person := newBox(t, sandbox.Options{}), newBrowser(t, "visit-and-deny")
 	b := startURL(t, t.TempDir(), []string{person.env()}, box.MCPURL(), "--token-store", "memory", "--log-level", "info")
 	_ = bridgedTools(t, b.ClientSession)
-	eventually(t, "the no to be known", func() bool {
+	soon.Until(t, "the no to be known", func() bool {
 		_ = bridgedTools(t, b.ClientSession)
 		return strings.Contains(b.said.String(), "nobody signed in for a request")
 	})
+
 	_ = bridgedTools(t, b.ClientSession)
 	person.opened(1)
-	result, err := b.CallTool(soon(t), &mcp.CallToolParams{Name: "sign_in_to_server"})
+	result, err := b.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "sign_in_to_server"})
 	if err != nil {
 		t.Fatal(err)
 	}

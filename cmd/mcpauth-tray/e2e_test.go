@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -35,7 +37,7 @@ func signedIn(t *testing.T, l *lab, providerEnv ...string) (*app, string) {
 func connect(t *testing.T, url string, options *mcp.ClientOptions) *mcp.ClientSession {
 	t.Helper()
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options)
-	session, err := client.Connect(soon(t), &mcp.StreamableClientTransport{Endpoint: url}, nil)
+	session, err := client.Connect(soon.Context(t), &mcp.StreamableClientTransport{Endpoint: url}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func connect(t *testing.T, url string, options *mcp.ClientOptions) *mcp.ClientSe
 
 func echo(t *testing.T, session *mcp.ClientSession, text string) string {
 	t.Helper()
-	result, err := session.CallTool(soon(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"message": text}})
+	result, err := session.CallTool(soon.Context(t), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"message": text}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func TestServerRequestsReachTheClient(t *testing.T) {
 			return &mcp.CreateMessageResult{Model: "test", Role: "assistant", Content: &mcp.TextContent{Text: "sampled"}}, nil
 		},
 	})
-	tools, err := session.ListTools(soon(t), nil)
+	tools, err := session.ListTools(soon.Context(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func TestServerRequestsReachTheClient(t *testing.T) {
 	if name == "" {
 		t.Fatalf("the reference server offers no sampling tool to a client that can sample")
 	}
-	_, err = session.CallTool(soon(t), &mcp.CallToolParams{Name: name, Arguments: map[string]any{"prompt": "hello", "maxTokens": 5}})
+	_, err = session.CallTool(soon.Context(t), &mcp.CallToolParams{Name: name, Arguments: map[string]any{"prompt": "hello", "maxTokens": 5}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +212,7 @@ func TestSignInInARealBrowser(t *testing.T) {
 	l := newLab(t)
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		missing(t, "chromium")
+		seat.Missing(t, "chromium", err)
 	}
 	artefacts := os.Getenv("TEST_ARTIFACTS")
 	if artefacts == "" {

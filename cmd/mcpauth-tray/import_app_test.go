@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -61,12 +62,12 @@ func TestImportBesideARunningApp(t *testing.T) {
 	entry := read(desktop)
 	cmd := process(t, a.exe, entry.Args...) // entry.Command is the test binary behind it
 	cmd.Env = append(os.Environ(), "HOME="+home)
-	session, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(soon(t), &mcp.CommandTransport{Command: cmd}, nil)
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(soon.Context(t), &mcp.CommandTransport{Command: cmd}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if answer, err := callTool(soon(t), session, "whoami", nil); err != nil || !strings.Contains(answer, "alice") {
+	if answer, err := callTool(soon.Context(t), session, "whoami", nil); err != nil || !strings.Contains(answer, "alice") {
 		t.Errorf("the tool answered %q, %v", answer, err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 func TestOneInstanceForAStateDirectory(t *testing.T) {
@@ -33,7 +35,7 @@ func TestOneInstanceForAStateDirectory(t *testing.T) {
 		t.Errorf("awaitInstanceEnd while it runs: %v", err)
 	}
 	time.AfterFunc(lockPoll, release)
-	if err := awaitInstanceEnd(soon(t), lock); err != nil {
+	if err := awaitInstanceEnd(soon.Context(t), lock); err != nil {
 		t.Errorf("awaitInstanceEnd: %v", err)
 	}
 	again, err := lockInstance(lock)

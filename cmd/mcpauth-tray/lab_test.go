@@ -26,6 +26,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
@@ -36,27 +38,18 @@ type lab struct {
 	node string
 }
 
-// missing skips a test on a desk and fails it in CI.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing", what)
-	}
-	t.Skipf("%s is missing: build/test.sh installs it", what)
-}
-
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
-		missing(t, "Node.js")
+		seat.Missing(t, "Node.js", err)
 	}
 	npm, err := filepath.Abs("../../build/e2e")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(npm, "node_modules", "oidc-provider")); err != nil {
-		missing(t, "build/e2e/node_modules")
+		seat.Missing(t, "build/e2e/node_modules", err)
 	}
 	return &lab{t: t, npm: npm, node: node}
 }
@@ -88,13 +81,7 @@ func (l *lab) start(ready string, env []string, name string, args ...string) str
 		}
 		_, _ = io.Copy(io.Discard, out)
 	}()
-	select {
-	case rest := <-found:
-		return rest
-	case <-time.After(patience):
-		l.t.Fatalf("%s did not print %q in time", name, ready)
-		return ""
-	}
+	return soon.Receive(l.t, found, fmt.Sprintf("%s to print %q", name, ready))
 }
 
 // provider starts the OpenID provider and returns its issuer.
@@ -123,7 +110,7 @@ func (l *lab) protected(upstream string) (target string, trust func(issuer strin
 	l.t.Cleanup(server.Close)
 	target = server.URL + "/mcp"
 	return target, func(issuer string) {
-		provider, err := oidc.NewProvider(soon(l.t), issuer)
+		provider, err := oidc.NewProvider(soon.Context(l.t), issuer)
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -358,7 +345,7 @@ func (a *app) ends() {
 		if err != nil {
 			a.t.Errorf("the app ended with %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(soon.Limit):
 		a.t.Error("the app did not end in time")
 		_ = a.cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
 		select {
@@ -420,7 +407,7 @@ func (a *app) control() *control.Client {
 // watch watches the app until ok, and returns that state. When it never comes, it returns
 // the last one and false.
 func (a *app) watch(ok func(*status.Snapshot) bool) (last *status.Snapshot, found bool) {
-	for s, err := range a.control().Stream(soon(a.t)) {
+	for s, err := range a.control().Stream(soon.Context(a.t)) {
 		if err != nil {
 			break
 		}
@@ -459,7 +446,7 @@ func indented(v any) []byte {
 // eventually polls another process's state, which has no channel to wait on.
 func (a *app) eventually(what string, ok func() bool) {
 	a.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(soon.Limit)
 	for !ok() {
 		select {
 		case err := <-a.ended:

@@ -18,6 +18,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
 // proxyRun is "mcpauth-tray proxy" as a process.
@@ -91,7 +92,7 @@ func (r *proxyRun) rest() string {
 func (r *proxyRun) await(words string) string {
 	r.t.Helper()
 	var all []string
-	late := time.After(patience)
+	late := time.After(soon.Limit)
 	for {
 		select {
 		case line, ok := <-r.said:
@@ -120,12 +121,12 @@ func (r *proxyRun) stop() {
 func callEcho(t *testing.T, url string) {
 	t.Helper()
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	session, err := client.Connect(soon(t), &mcp.StreamableClientTransport{Endpoint: url, MaxRetries: -1}, nil)
+	session, err := client.Connect(soon.Context(t), &mcp.StreamableClientTransport{Endpoint: url, MaxRetries: -1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if answer, err := callTool(soon(t), session, "echo", map[string]any{"text": "hello"}); err != nil || !strings.Contains(answer, "hello") {
+	if answer, err := callTool(soon.Context(t), session, "echo", map[string]any{"text": "hello"}); err != nil || !strings.Contains(answer, "hello") {
 		t.Errorf("%q, %v", answer, err)
 	}
 }
@@ -176,7 +177,7 @@ func TestProxySkipsTheBrowser(t *testing.T) {
 	r := startProxy(t, home, "--target-uri", box.MCPURL(), "--token-store", "memory", "--remote-auth-skip-browser", "--remote-auth-callback-port", freePort(t))
 	r.await("Sign in to box at")
 	var person sandbox.Person
-	if _, err := person.Visit(soon(t), receive(t, "the link", r.said)); err != nil {
+	if _, err := person.Visit(soon.Context(t), soon.Receive(t, r.said, "the link")); err != nil {
 		t.Fatal(err)
 	}
 	r.await("box: ready")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
@@ -52,7 +53,7 @@ func startScripted(t *testing.T, first status.Profile, script func(*scripted)) *
 	go func() { ended <- control.NewServer(a, nil).Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := receive(t, "the control socket to end", ended); err != nil {
+		if err := soon.Receive(t, ended, "the control socket to end"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -106,7 +107,7 @@ func TestSignIn(t *testing.T) {
 				opened += p.URL
 				return nil
 			}}
-			code := report(&said, s.run(soon(t), app))
+			code := report(&said, s.run(soon.Context(t), app))
 			if code != c.code || opened != c.opened {
 				t.Errorf("exit code %d, opened %q, want %d, %q\n%s", code, opened, c.code, c.opened, &said)
 			}
@@ -144,7 +145,7 @@ func TestSignInRightAfterTheStart(t *testing.T) {
 		{{Phase: status.SigningIn, Since: at.Add(2)}, {Phase: status.Ready, Since: at.Add(3)}},
 	}
 	s := signIn{profile: "github", wait: true, said: io.Discard}
-	if err := s.run(soon(t), app); err != nil {
+	if err := s.run(soon.Context(t), app); err != nil {
 		t.Error(err)
 	}
 }
@@ -166,7 +167,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 		app.show(status.Profile{Phase: status.Ready, Since: at.Add(2), Summary: "ready"})
 		return errors.New("no browser here")
 	}}
-	if err := s.run(soon(t), client); err != nil {
+	if err := s.run(soon.Context(t), client); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"no browser here", "\nu\n", "ABCD", "ready"} {
@@ -181,7 +182,7 @@ func TestSignInWaitsThroughItsPage(t *testing.T) {
 
 func TestSignInEndsWithTheApp(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(soon(t))
+	ctx, cancel := context.WithCancel(soon.Context(t))
 	defer cancel()
 	client := startScripted(t, status.Profile{Phase: status.SignInNeeded}, func(*scripted) { cancel() })
 	s := signIn{profile: "github", wait: true, said: &strings.Builder{}}
@@ -189,7 +190,7 @@ func TestSignInEndsWithTheApp(t *testing.T) {
 		t.Error("no error")
 	}
 	s.profile = "gitlab"
-	if err := s.run(soon(t), client); !errors.Is(err, supervisor.ErrUnknownProfile) {
+	if err := s.run(soon.Context(t), client); !errors.Is(err, supervisor.ErrUnknownProfile) {
 		t.Errorf("an unknown profile: %v", err)
 	}
 }

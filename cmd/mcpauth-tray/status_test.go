@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/control"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/supervisor"
 )
@@ -143,7 +144,7 @@ func TestWatchGoesOnUntilTheAppEnds(t *testing.T) {
 	app := startScripted(t, row("first"), func(a *scripted) { a.show(row("second")) })
 	for _, asJSON := range []bool{false, true} {
 		r, w := io.Pipe()
-		ctx, cancel := context.WithCancel(soon(t))
+		ctx, cancel := context.WithCancel(soon.Context(t))
 		defer cancel()
 		ended := make(chan error, 1)
 		go func() { ended <- watchStatus(ctx, w, app, "github", asJSON); w.Close() }()
@@ -161,14 +162,14 @@ func TestWatchGoesOnUntilTheAppEnds(t *testing.T) {
 		}
 		go func() { _, _ = io.Copy(io.Discard, r) }()
 		cancel() // as an interrupt does: no error
-		if err := receive(t, "the watch to end", ended); err != nil {
+		if err := soon.Receive(t, ended, "the watch to end"); err != nil {
 			t.Errorf("watch ended with %v", err)
 		}
 	}
-	if err := watchStatus(soon(t), io.Discard, app, "gitlab", false); !errors.Is(err, supervisor.ErrUnknownProfile) {
+	if err := watchStatus(soon.Context(t), io.Discard, app, "gitlab", false); !errors.Is(err, supervisor.ErrUnknownProfile) {
 		t.Errorf("an unknown profile: %v", err)
 	}
-	if err := watchStatus(soon(t), io.Discard, control.Dial(filepath.Join(t.TempDir(), "none")), "", false); !errors.Is(err, control.ErrNotRunning) {
+	if err := watchStatus(soon.Context(t), io.Discard, control.Dial(filepath.Join(t.TempDir(), "none")), "", false); !errors.Is(err, control.ErrNotRunning) {
 		t.Errorf("no app: %v", err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/mcpauth-tray/mcpauth-tray/internal/desktop"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/sandbox"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/tray"
 )
 
@@ -103,7 +105,7 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		missing(t, "script (of util-linux)")
+		seat.Missing(t, "script (of util-linux)", err)
 	}
 	go func() { w.ended <- cmd.Wait() }()
 	return w
@@ -113,7 +115,7 @@ func openWindow(t *testing.T, a *app, home string, e tray.ClientEdit) *window {
 func (w *window) shows(text string) {
 	w.t.Helper()
 	defer w.tell()
-	eventually(w.t, fmt.Sprintf("the window to show %q", text), func() bool { return strings.Contains(w.said.String(), text) })
+	soon.Until(w.t, fmt.Sprintf("the window to show %q", text), func() bool { return strings.Contains(w.said.String(), text) })
 }
 
 // tell says what the window showed to a test that failed.
@@ -134,7 +136,7 @@ func (w *window) types(keys string) {
 func (w *window) closes() {
 	w.t.Helper()
 	defer w.tell()
-	receive(w.t, "the window to close", w.ended)
+	soon.Receive(w.t, w.ended, "the window to close")
 }
 
 const (
@@ -233,20 +235,20 @@ func TestAddToAClientFromTheTray(t *testing.T) {
 			t.Logf("the terminal showed (%v):\n%s", err, shown)
 		}
 	})
-	s := newSeat(t)
-	panel := s.startPanel()
+	s := seat.New(t)
+	panel := s.StartPanel()
 	a := newTrayApp(t, s, inMemory+openProfile("one", box, ""), "HOME="+home, "TERMINAL="+terminal, "DISPLAY=:none")
 	a.launch()
-	icon := panel.icon(a)
+	icon := iconOf(a, panel)
 
-	icon.click("Cursor…")
-	icon.line("Cursor — added")
+	icon.click("one*/Add to client/Cursor…")
+	icon.line("one*/Add to client/Cursor — added")
 	url := a.profile("one").URL
 	if data, err := os.ReadFile(file); err != nil || !strings.Contains(string(data), `"`+url+`"`) {
 		t.Errorf("Cursor's config is %q, %v", data, err)
 	}
-	icon.click("Remove from Cursor…")
-	icon.line("Cursor…")
+	icon.click("one*/Add to client/Remove from Cursor…")
+	icon.line("one*/Add to client/Cursor…")
 	if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), url) {
 		t.Errorf("Cursor's config is %q", data)
 	}

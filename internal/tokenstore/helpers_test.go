@@ -263,12 +263,3 @@ func (r *record) String() string {
 func (r *record) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
-
-// missing skips for want of an outside part, except where everything must be there.
-func missing(t testing.TB, what string, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing: %v", what, err)
-	}
-	t.Skipf("%s is missing: %v", what, err)
-}

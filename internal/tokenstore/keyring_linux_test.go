@@ -16,6 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/zalando/go-keyring"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
@@ -51,7 +52,7 @@ func within(t *testing.T, d time.Duration, f func()) {
 
 func TestGnomeKeyring(t *testing.T) {
 	s, dir, blob := newSession(t), t.TempDir(), canary(24<<10)
-	s.startKeyring(true)
+	s.StartKeyring(true)
 	store := real(t, dir)
 	_, err := store.Load(ctx, "a")
 	wantErr(t, err, ErrNotFound)
@@ -80,7 +81,7 @@ func TestGnomeKeyring(t *testing.T) {
 		wantErr(t, err, ErrNotFound)
 	})
 	t.Run("daemon restarted", func(t *testing.T) {
-		s.stopKeyring()
+		s.StopKeyring()
 		fresh := real(t, dir)
 		within(t, quick, func() {
 			_, err := fresh.Load(ctx, "a")
@@ -88,21 +89,21 @@ func TestGnomeKeyring(t *testing.T) {
 		})
 		wantBlob(t, store, "a", blob) // it has the key
 		mustSave(t, store, "b", blob)
-		s.startKeyring(true)
+		s.StartKeyring(true)
 		if err := fresh.Wait(ctx); err != nil {
 			t.Fatal(err)
 		}
 		wantBlob(t, fresh, "b", blob)
 	})
 	t.Run("bus restarted", func(t *testing.T) {
-		stopper(s.bus)()
+		seat.End(s.Bus)
 		fresh := real(t, dir)
 		within(t, quick, func() {
 			_, err := fresh.Load(ctx, "a")
 			wantErr(t, err, ErrAbsent)
 		})
-		s.startBus()
-		s.startKeyring(true)
+		s.StartBus()
+		s.StartKeyring(true)
 		if err := fresh.Wait(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -123,14 +124,14 @@ func TestGnomeKeyring(t *testing.T) {
 // F14, with nobody to prompt: every answer is quick, and no restart is needed.
 func TestGnomeKeyringLocked(t *testing.T) {
 	s, dir, blob := newSession(t), t.TempDir(), canary(9)
-	s.startKeyring(true)
+	s.StartKeyring(true)
 	mustSave(t, real(t, dir), "a", blob)
 	for _, how := range []string{"locked by somebody", "locked since login"} {
 		t.Run(how, func(t *testing.T) {
 			s.lock()
 			if how == "locked since login" {
-				s.stopKeyring()
-				s.startKeyring(false)
+				s.StopKeyring()
+				s.StartKeyring(false)
 			}
 			prompts := s.watchPrompts()
 			store := real(t, dir)
@@ -148,7 +149,7 @@ func TestGnomeKeyringLocked(t *testing.T) {
 			if n := prompts(); n != 1 {
 				t.Errorf("%d prompts asked for by Unlock, want 1", n)
 			}
-			s.unlock()
+			s.Unlock()
 			within(t, quick, func() {
 				if err := store.Wait(ctx); err != nil {
 					t.Error(err)
@@ -163,8 +164,7 @@ func TestGnomeKeyringLocked(t *testing.T) {
 // count ends with a call of its own.
 func (s *session) watchPrompts() func() int {
 	s.t.Helper()
-	monitor, caller := s.connect(), s.connect()
-	s.t.Cleanup(func() { monitor.Close(); caller.Close() })
+	monitor, caller := s.Connect(), s.Connect()
 	rule := "type='method_call',interface='" + promptAPI + "',member='Prompt'"
 	if err := monitor.BusObject().Call("org.freedesktop.DBus.Monitoring.BecomeMonitor", 0, []string{rule}, uint32(0)).Err; err != nil {
 		s.t.Fatal(err)
@@ -195,7 +195,7 @@ func (s *session) watchPrompts() func() int {
 
 func TestFreshUserHasNoKeyring(t *testing.T) {
 	s := newSession(t)
-	s.startKeyring(false)
+	s.StartKeyring(false)
 	store := real(t, t.TempDir())
 	_, err := store.Load(ctx, "a")
 	wantErr(t, err, ErrLocked)
@@ -208,21 +208,21 @@ func TestFreshUserHasNoKeyring(t *testing.T) {
 // A keyring without a password is locked at login too, and opens for whoever asks.
 func TestKeyringWithoutPassword(t *testing.T) {
 	s := newSession(t)
-	if err := os.Mkdir(s.home+"/keyrings", 0o700); err != nil {
+	if err := os.Mkdir(s.Home+"/keyrings", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	plain := "[keyring]\ndisplay-name=Login\nctime=0\nmtime=0\nlock-on-idle=false\nlock-after=false\n"
-	if err := os.WriteFile(s.home+"/keyrings/login.keyring", []byte(plain), 0o600); err != nil {
+	if err := os.WriteFile(s.Home+"/keyrings/login.keyring", []byte(plain), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.startKeyring(false)
+	s.StartKeyring(false)
 	mustSave(t, real(t, t.TempDir()), "a", canary(9))
 }
 
 // F15, F16: a stopped daemon costs five seconds and leaves nothing behind.
 func TestGnomeKeyringStopped(t *testing.T) {
 	s, dir, blob := newSession(t), t.TempDir(), canary(9)
-	s.startKeyring(true)
+	s.StartKeyring(true)
 	mustSave(t, real(t, dir), "a", blob)
 	store := real(t, dir)
 	signal(t, s, syscall.SIGSTOP)
@@ -250,7 +250,7 @@ func TestGnomeKeyringStopped(t *testing.T) {
 
 func signal(t *testing.T, s *session, sig syscall.Signal) {
 	t.Helper()
-	if err := s.daemon.Process.Signal(sig); err != nil {
+	if err := s.Keyring.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io"
 	"log"
-	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 )
 
@@ -29,24 +28,7 @@ type screen struct {
 
 func (s *session) startScreen() *screen {
 	s.t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer r.Close()
-	server := program("Xvfb", "-displayfd", "3", "-screen", "0", "640x400x24", "-nolisten", "tcp", "-noreset")
-	server.ExtraFiles = []*os.File{w}
-	if err := server.Start(); err != nil {
-		missing(s.t, "Xvfb", err)
-	}
-	s.t.Cleanup(stopper(server))
-	w.Close()
-	number := make([]byte, 16)
-	n, err := r.Read(number)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	display := ":" + strings.TrimSpace(string(number[:n]))
+	display := seat.Display(s.t)
 	x, err := xgb.NewConnDisplay(display)
 	if err != nil {
 		s.t.Fatal(err)
@@ -68,15 +50,12 @@ func (s *session) startPrompter(display string) {
 		}
 	}
 	if err != nil {
-		missing(s.t, "gcr-prompter", err)
+		seat.Missing(s.t, "gcr-prompter", err)
 	}
-	prompter := program(path)
-	prompter.Env = s.env("DISPLAY="+display, "GDK_BACKEND=x11", "LANG=C.UTF-8")
-	if err := prompter.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(stopper(prompter))
-	s.waitOwned("org.gnome.keyring.SystemPrompter", true)
+	prompter := exec.Command(path)
+	prompter.Env = s.Env("DISPLAY="+display, "GDK_BACKEND=x11", "LANG=C.UTF-8")
+	seat.Start(s.t, prompter)
+	s.Owned("org.gnome.keyring.SystemPrompter", true)
 }
 
 // waitDialog waits until a dialog is on the screen.
@@ -154,7 +133,7 @@ const (
 func TestPrompt(t *testing.T) {
 	s, dir, blob := newSession(t), t.TempDir(), canary(9)
 	screen := s.startScreen()
-	s.startKeyring(true)
+	s.StartKeyring(true)
 	mustSave(t, real(t, dir), "a", blob)
 	unlocking := func(ctx context.Context, store *Store) <-chan error {
 		done := make(chan error, 1)
@@ -204,7 +183,7 @@ func TestPrompt(t *testing.T) {
 	t.Run("not needed", func(t *testing.T) {
 		s.lock()
 		store := real(t, dir)
-		s.unlock()
+		s.Unlock()
 		if err := store.Unlock(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +194,7 @@ func TestPrompt(t *testing.T) {
 	})
 	t.Run("daemon dies", func(t *testing.T) {
 		done := unlocking(ctx, real(t, dir))
-		stopper(s.daemon)()
+		seat.End(s.Keyring)
 		within(t, quick, func() { wantErr(t, soon.Receive(t, done, "the end of Unlock"), ErrAbsent) })
 	})
 }
@@ -224,7 +203,7 @@ func TestPrompt(t *testing.T) {
 func TestPromptForNewKeyring(t *testing.T) {
 	s := newSession(t)
 	screen := s.startScreen()
-	s.startKeyring(false)
+	s.StartKeyring(false)
 	store := real(t, t.TempDir())
 	wantErr(t, store.Ready(ctx), ErrLocked)
 	done := make(chan error, 1)

@@ -15,21 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-	"github.com/godbus/dbus/v5/prop"
-
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
-
-// missing skips a test whose outside part is not installed, except where all must be.
-func missing(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
-}
 
 // eventually waits until ok says yes; what is shown when it never does.
 func eventually(t *testing.T, what func() string, ok func() bool) {
@@ -56,90 +45,6 @@ var trayApp = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
-
-const busConf = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:dir=%s</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`
-
-// startBus runs a message bus of the test's own, which starts no services by itself.
-func startBus(t *testing.T) (address string, kill func()) {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "bus") // the path of a socket has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := filepath.Join(dir, "bus.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, busConf, dir), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("dbus-daemon", "--config-file="+conf, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		missing(t, err)
-	}
-	kill = sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); os.RemoveAll(dir) })
-	t.Cleanup(kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line), kill
-}
-
-func connect(t *testing.T, address string) *dbus.Conn {
-	t.Helper()
-	c, err := dbus.Connect(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// panel is a StatusNotifierWatcher and the host of its items.
-type panel struct {
-	conn  *dbus.Conn
-	items chan string // bus names of items that registered
-}
-
-func (p *panel) RegisterStatusNotifierItem(service string, sender dbus.Sender) *dbus.Error {
-	if service != "/StatusNotifierItem" {
-		return dbus.MakeFailedError(fmt.Errorf("an item registered as %q", service))
-	}
-	p.items <- string(sender)
-	return nil
-}
-
-func (p *panel) RegisterStatusNotifierHost(string) *dbus.Error { return nil }
-
-func startPanel(t *testing.T, address string) *panel {
-	t.Helper()
-	p := &panel{conn: connect(t, address), items: make(chan string, 64)}
-	_, err := prop.Export(p.conn, watcherPath, prop.Map{watcher: {
-		"IsStatusNotifierHostRegistered": {Value: true, Emit: prop.EmitTrue},
-		"ProtocolVersion":                {Value: int32(0), Emit: prop.EmitFalse},
-	}})
-	if err == nil {
-		err = p.conn.Export(p, watcherPath, watcher)
-	}
-	if err == nil {
-		_, err = p.conn.RequestName(watcher, dbus.NameFlagDoNotQueue)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// item waits for the icon to register.
-func (p *panel) item(t *testing.T) *item {
-	t.Helper()
-	name := soon.Receive(t, p.items, "an icon is registered")
-	return &item{t: t, icon: p.conn.Object(name, itemPath), menu: p.conn.Object(name, itemPath+"/menu")}
-}
 
 // child is the program under test.
 type child struct {
@@ -248,116 +153,41 @@ func (c *child) ends() {
 	soon.Receive(c.t, c.done, "the tray ends")
 }
 
-// item is an icon as its panel sees it.
+// item is the icon of the program under test.
 type item struct {
-	t          *testing.T
-	icon, menu dbus.BusObject
+	*seat.Icon
+	t *testing.T
 }
 
-func (it *item) property(name string) any {
-	it.t.Helper()
-	var v dbus.Variant
-	call := it.icon.CallWithContext(soon.Context(it.t), "org.freedesktop.DBus.Properties.Get", 0, "org.kde.StatusNotifierItem", name)
-	if err := call.Store(&v); err != nil {
-		it.t.Fatalf("%s: %v", name, err)
-	}
-	return v.Value()
-}
+func itemOn(t *testing.T, p *seat.Panel) *item { t.Helper(); return &item{p.Icon(), t} }
 
-// node is a line of a menu as its panel sees it.
-type node struct {
-	ID       int32
-	Props    map[string]dbus.Variant
-	Children []node
-}
-
-func (n *node) label() string {
-	s, _ := n.Props["label"].Value().(string)
-	return s
-}
-
-func (n *node) is(property string) bool {
-	b, ok := n.Props[property].Value().(bool)
-	return !ok || b
-}
-
-func (n *node) separator() bool { return n.Props["type"].Value() == "separator" }
-
-// layout reads the menu once.
-func (it *item) layout() node {
-	it.t.Helper()
-	type raw struct {
-		ID       int32
-		Props    map[string]dbus.Variant
-		Children []dbus.Variant
-	}
-	var convert func(r raw) node
-	convert = func(r raw) node {
-		n := node{ID: r.ID, Props: r.Props}
-		for _, v := range r.Children {
-			var c raw
-			if err := dbus.Store([]any{v.Value()}, &c); err != nil {
-				it.t.Fatal(err)
-			}
-			n.Children = append(n.Children, convert(c))
-		}
-		return n
-	}
-	var revision uint32
-	var r raw
-	call := it.menu.CallWithContext(soon.Context(it.t), "com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{})
-	if err := call.Store(&revision, &r); err != nil {
-		it.t.Fatal(err)
-	}
-	return convert(r)
-}
-
-// find returns the line with a label, given as "row" or "row/line of its submenu".
-// A label may be cut short with a star.
-func (n *node) find(path string) *node {
-	label, rest, deeper := strings.Cut(path, "/")
-	for i := range n.Children {
-		c := &n.Children[i]
-		start, cut := strings.CutSuffix(label, "*")
-		if c.label() != label && !(cut && strings.HasPrefix(c.label(), start)) || !c.is("visible") {
-			continue
-		}
-		if deeper {
-			return c.find(rest)
-		}
-		return c
-	}
-	return nil
-}
-
-// text writes the visible lines of a menu.
-func (n *node) text(indent string) string {
+// lines writes the visible lines of a menu.
+func lines(menu *seat.Line, indent string) string {
 	var b strings.Builder
-	for i := range n.Children {
-		c := &n.Children[i]
+	for i := range menu.Children {
+		c := &menu.Children[i]
 		switch {
-		case !c.is("visible"):
+		case !c.Is("visible"):
 			continue
-		case c.separator():
+		case c.Props["type"].Value() == "separator":
 			b.WriteString(indent + "--------\n")
-		case !c.is("enabled"):
-			b.WriteString(indent + "(" + c.label() + ")\n")
+		case !c.Is("enabled"):
+			b.WriteString(indent + "(" + c.Label() + ")\n")
 		default:
-			b.WriteString(indent + c.label() + "\n")
+			b.WriteString(indent + c.Label() + "\n")
 		}
-		b.WriteString(c.text(indent + "    "))
+		b.WriteString(lines(c, indent+"    "))
 	}
 	return b.String()
 }
 
 // line waits for a line that can be seen.
-func (it *item) line(path string) *node {
+func (it *item) line(path string) *seat.Line {
 	it.t.Helper()
-	var root node
-	var found *node
-	eventually(it.t, func() string { return fmt.Sprintf("the menu never had %q:\n%s", path, root.text("  ")) }, func() bool {
-		root = it.layout()
-		found = root.find(path)
+	var menu, found *seat.Line
+	eventually(it.t, func() string { return fmt.Sprintf("the menu never had %q:\n%s", path, lines(menu, "  ")) }, func() bool {
+		menu = it.Menu()
+		found = menu.Find(path)
 		return found != nil
 	})
 	return found
@@ -367,8 +197,7 @@ func (it *item) line(path string) *node {
 func (it *item) gone(path string) {
 	it.t.Helper()
 	eventually(it.t, func() string { return fmt.Sprintf("the menu keeps %q", path) }, func() bool {
-		root := it.layout()
-		return root.find(path) == nil
+		return it.Menu().Find(path) == nil
 	})
 }
 
@@ -376,8 +205,7 @@ func (it *item) click(path string) { it.t.Helper(); it.clickID(it.line(path).ID)
 
 func (it *item) clickID(id int32) {
 	it.t.Helper()
-	call := it.menu.CallWithContext(soon.Context(it.t), "com.canonical.dbusmenu.Event", 0, id, "clicked", dbus.MakeVariant(""), uint32(0))
-	if call.Err != nil {
-		it.t.Fatal(call.Err)
+	if err := it.Click(soon.Context(it.t), id); err != nil {
+		it.t.Fatal(err)
 	}
 }

@@ -15,29 +15,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-
 	"github.com/mcpauth-tray/mcpauth-tray/assets"
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
 
 // up starts a bus, a panel and the tray with a first state.
-func up(t *testing.T, s *status.Snapshot) (*child, *item) {
+func up(t *testing.T, first *status.Snapshot) (*child, *item) {
 	t.Helper()
 	t.Parallel()
-	address, _ := startBus(t)
-	p := startPanel(t, address)
-	c := startChild(t, address)
-	c.publish(s)
-	return c, p.item(t)
+	s := seat.New(t)
+	p := s.StartPanel()
+	c := startChild(t, s.Address)
+	c.publish(first)
+	return c, itemOn(t, p)
 }
 
 const link = "https://auth.example.com/authorize?state=one"
 
 func TestSignInFromTheMenu(t *testing.T) {
 	c, it := up(t, snapshot(signedOut("github"), signedIn("linear")))
-	if id := it.property("Id"); id != app {
+	if id := it.Property("Id"); id != app {
 		t.Errorf("the icon's id is %v", id)
 	}
 	it.shows(wanting)
@@ -94,8 +93,7 @@ func TestProfilesChange(t *testing.T) {
 	it.line("jira — Sign-in needed/Sign in…")
 	it.click("Sign in to jira…")
 	c.expect("do sign-in jira")
-	root := it.layout()
-	text := root.text("")
+	text := lines(it.Menu(), "")
 	if a, b := strings.Index(text, "\nlinear"), strings.Index(text, "\ngithub"); a < 0 || b < a {
 		t.Errorf("the profiles are not in the order of the file:\n%s", text)
 	}
@@ -129,7 +127,7 @@ func TestClientsFromTheMenu(t *testing.T) {
 	c.publish(github(entry("github", status.ClientCurrent), entry("github", status.ClientForeign)))
 	it.click("github*/Add to client/Zed — changed by somebody, replace…")
 	c.expect("edit zed github remove=false force=true")
-	if row := it.line("github*/Add to client/Cursor — added"); row.is("enabled") || row.ID != added.ID {
+	if row := it.line("github*/Add to client/Cursor — added"); row.Is("enabled") || row.ID != added.ID {
 		t.Error("the line was not changed in place")
 	}
 	it.gone("linear*/Add to client/Remove from Cursor…")
@@ -157,7 +155,7 @@ func TestClicksThatCannotBeMeant(t *testing.T) {
 	row := it.line("github — Sign-in needed")
 	seen := 0
 	for _, line := range row.Children {
-		if !line.is("visible") || !line.is("enabled") {
+		if !line.Is("visible") || !line.Is("enabled") {
 			it.clickID(line.ID)
 			seen++
 		}
@@ -211,7 +209,7 @@ func TestRebuildUnderClicks(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					it.menu.CallWithContext(ctx, "com.canonical.dbusmenu.Event", 0, id%600, "clicked", dbus.MakeVariant(""), uint32(0))
+					_ = it.Click(ctx, id%600)
 				}
 			}
 		})
@@ -275,18 +273,18 @@ func TestFailedClickIsTold(t *testing.T) {
 
 func TestTheIconComesBackWithThePanel(t *testing.T) {
 	t.Parallel()
-	address, _ := startBus(t)
-	p := startPanel(t, address)
-	c := startChild(t, address)
+	s := seat.New(t)
+	p := s.StartPanel()
+	c := startChild(t, s.Address)
 	c.publish(snapshot(signedOut("github")))
-	p.item(t).line("Sign in to github…")
+	itemOn(t, p).line("Sign in to github…")
 	// Any answer on the connection that the library uses makes it give up.
 	c.send(map[string]any{"foreign": true})
 	c.expect("foreign <nil>")
 	for range 5 {
-		p.conn.Close()
-		p = startPanel(t, address)
-		p.item(t).line("Sign in to github…")
+		p.Close()
+		p = s.StartPanel()
+		itemOn(t, p).line("Sign in to github…")
 	}
 	if n := c.count("notice"); n != 0 {
 		t.Errorf("%d notices", n)
@@ -297,16 +295,15 @@ func TestTheIconComesBackWithThePanel(t *testing.T) {
 // A panel that comes later gets all of the menu, however deep.
 func TestANewPanelGetsTheWholeMenu(t *testing.T) {
 	t.Parallel()
-	address, _ := startBus(t)
-	p := startPanel(t, address)
-	c := startChild(t, address)
+	s := seat.New(t)
+	p := s.StartPanel()
+	c := startChild(t, s.Address)
 	c.publish(withClients(snapshot(signedIn("github")), client("zed", "Zed")))
-	old := p.item(t).line("github*/Add to client/Zed…").ID
-	p.conn.Close()
-	it := startPanel(t, address).item(t)
+	old := itemOn(t, p).line("github*/Add to client/Zed…").ID
+	p.Close()
+	it := itemOn(t, s.StartPanel())
 	eventually(t, func() string { return "the menu was not built anew" }, func() bool {
-		root := it.layout()
-		line := root.find("github*/Add to client/Zed…")
+		line := it.Menu().Find("github*/Add to client/Zed…")
 		return line != nil && line.ID != old
 	})
 	it.click("github*/Add to client/Zed…")
@@ -316,12 +313,12 @@ func TestANewPanelGetsTheWholeMenu(t *testing.T) {
 
 func TestTheAppStartsBeforeThePanel(t *testing.T) {
 	t.Parallel()
-	address, _ := startBus(t)
-	c := startChild(t, address)
+	s := seat.New(t)
+	c := startChild(t, s.Address)
 	c.publish(snapshot(signedOut("github")))
 	c.expect("notice no panel here")
-	p := startPanel(t, address)
-	it := p.item(t)
+	p := s.StartPanel()
+	it := itemOn(t, p)
 	it.click("Sign in to github…")
 	c.expect("do sign-in github")
 	if n := c.count("notice"); n != 1 {
@@ -332,12 +329,12 @@ func TestTheAppStartsBeforeThePanel(t *testing.T) {
 
 func TestTheBusDies(t *testing.T) {
 	t.Parallel()
-	address, kill := startBus(t)
-	p := startPanel(t, address)
-	c := startChild(t, address)
+	s := seat.New(t)
+	p := s.StartPanel()
+	c := startChild(t, s.Address)
 	c.publish(snapshot(signedOut("github")))
-	p.item(t).line("Sign in to github…")
-	kill()
+	itemOn(t, p).line("Sign in to github…")
+	seat.End(s.Bus)
 	c.expect("notice the tray icon is gone")
 	for _, s := range []*status.Snapshot{snapshot(signedIn("github")), snapshot(signedIn("other")), snapshot()} {
 		c.publish(s)
@@ -376,8 +373,7 @@ func TestNoBus(t *testing.T) {
 
 func TestQuitAtOnce(t *testing.T) {
 	t.Parallel()
-	address, _ := startBus(t)
-	startChild(t, address).quit()
+	startChild(t, seat.New(t).Address).quit()
 }
 
 // shows waits until the icon on the panel is the picture of a state.
@@ -388,7 +384,7 @@ func (it *item) shows(want icon) {
 		it.t.Fatal(err)
 	}
 	eventually(it.t, func() string { return "the icon is not that for " + string(want) }, func() bool {
-		entry := it.property("IconPixmap").([][]any)[0]
+		entry := it.Property("IconPixmap").([][]any)[0]
 		return samePicture(img, int(entry[0].(int32)), entry[2].([]byte))
 	})
 }

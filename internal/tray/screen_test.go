@@ -21,6 +21,7 @@ import (
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
 
+	"github.com/mcpauth-tray/mcpauth-tray/internal/seat"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/soon"
 	"github.com/mcpauth-tray/mcpauth-tray/internal/status"
 )
@@ -37,32 +38,16 @@ type display struct {
 
 func startDisplay(t *testing.T) *display {
 	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "640x400x24", "-nolisten", "tcp", "-noreset")
-	cmd.ExtraFiles = []*os.File{w}
-	if err := cmd.Start(); err != nil {
-		missing(t, err)
-	}
-	w.Close()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	number := make([]byte, 16)
-	n, err := r.Read(number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &display{t: t, name: ":" + strings.TrimSpace(string(number[:n]))}
-	if d.conn, err = xgb.NewConnDisplay(d.name); err == nil {
-		err = xtest.Init(d.conn)
+	name := seat.Display(t)
+	conn, err := xgb.NewConnDisplay(name)
+	if err == nil {
+		err = xtest.Init(conn)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.conn.Close)
-	d.root = xproto.Setup(d.conn).DefaultScreen(d.conn)
-	return d
+	t.Cleanup(conn.Close)
+	return &display{t, name, conn, xproto.Setup(conn).DefaultScreen(conn)}
 }
 
 func (d *display) shot() *image.RGBA {
@@ -237,13 +222,11 @@ func (d *display) startXfce(address string, dark bool) (stop func()) {
 	}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "DISPLAY=" + d.name, "NO_AT_BRIDGE=1",
 		"DBUS_SESSION_BUS_ADDRESS=" + address, "LANG=C.UTF-8", "XDG_RUNTIME_DIR=" + home}
-	run := func(name string, args ...string) func() {
+	run := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(name, args...)
 		cmd.Env = env
-		if err := cmd.Start(); err != nil {
-			missing(d.t, err)
-		}
-		return func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+		seat.Start(d.t, cmd)
+		return cmd
 	}
 	// The bus starts no services, so the panel's settings daemon is started here.
 	daemon := "xfconfd"
@@ -252,10 +235,9 @@ func (d *display) startXfce(address string, dark bool) (stop func()) {
 			daemon = found[0]
 		}
 	}
-	d.t.Cleanup(run(daemon))
+	run(daemon)
 	panel := run("xfce4-panel", "--disable-wm-check")
-	d.t.Cleanup(panel)
-	return panel
+	return func() { seat.End(panel) }
 }
 
 // The colours of icon.svg.
@@ -271,7 +253,7 @@ func TestOnARealPanel(t *testing.T) {
 		theme := map[bool]string{false: "light", true: "dark"}[dark]
 		t.Run(theme, func(t *testing.T) {
 			t.Parallel()
-			address, _ := startBus(t)
+			address := seat.New(t).Address
 			d := startDisplay(t)
 			stopPanel := d.startXfce(address, dark)
 			c := startChild(t, address)
