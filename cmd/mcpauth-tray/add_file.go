@@ -101,6 +101,7 @@ func (f *profilesFile) save() error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("cannot create the folder of profiles.yaml: %w", err)
 	}
+	sweep(f.Profiles)
 	now, err := profile.Text(f.Profiles)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -185,6 +185,7 @@ func (a *application) load() error {
 		a.sup.Apply(a.options.config)
 		return nil
 	}
+	sweep(a.options.Profiles)
 	if err := a.writeStarter(); err != nil {
 		return err
 	}
