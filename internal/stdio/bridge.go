@@ -100,8 +100,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 		err = context.Cause(b.ctx)
 	}
 	unknown := b.link.endpoint().State == Unknown
-	b.client.leave(b)
 	b.stop(nil)
+	b.client.leave(b)
 	b.finish()
 	b.http.close()
 	if err == nil && unknown {

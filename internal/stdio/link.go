@@ -102,6 +102,22 @@ func (l *link) now() (*place, <-chan struct{}) {
 	return l.at, l.changed
 }
 
+// url is where the server can be reached, also while the client is answered here until it
+// has been introduced there; empty if it cannot.
+func (l *link) url() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.at == nil:
+		return ""
+	case !l.at.offline:
+		return l.at.url
+	case l.latest.State == Ready || l.latest.State == Shaky:
+		return l.latest.URL
+	}
+	return ""
+}
+
 // await returns the place once it is known.
 func (l *link) await(ctx context.Context) (place, error) {
 	for {

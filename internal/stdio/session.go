@@ -62,8 +62,9 @@ func (b *Bridge) openFirst(c *call) ([]byte, error) {
 		return answer, err
 	}
 	s.mu.Lock()
-	s.upstream, s.declared, s.byUs = up, up.caps, false
+	s.declared, s.byUs = up.caps, false
 	s.mu.Unlock()
+	s.use(b, up)
 	return answer, nil
 }
 
@@ -232,7 +233,7 @@ func (b *Bridge) introduceAt(ctx context.Context, url string) (*session, error) 
 	}
 	if ready != nil {
 		if err := b.tell(ctx, up, url, ready); err != nil {
-			up.stop()
+			b.bid(up)
 			return nil, err
 		}
 		for _, line := range again {
@@ -241,13 +242,21 @@ func (b *Bridge) introduceAt(ctx context.Context, url string) (*session, error) 
 			}
 		}
 	}
-	c.mu.Lock()
-	c.upstream = up
-	c.mu.Unlock()
+	c.use(b, up)
 	if ready != nil {
 		b.hear(up)
 	}
 	return up, nil
+}
+
+// use makes up the client's session. One that was opened while the bridge left is ended.
+func (c *clientSession) use(b *Bridge, up *session) {
+	c.mu.Lock()
+	c.upstream = up
+	c.mu.Unlock()
+	if b.ctx.Err() != nil {
+		c.leave(b)
+	}
 }
 
 // tell posts a message of the client once more; its answer was given already.
@@ -284,14 +293,14 @@ func (b *Bridge) bid(up *session) {
 		return
 	}
 	up.stop()
-	at, _ := b.link.now()
-	if up.id == "" || at == nil || at.offline {
+	url := b.link.url()
+	if up.id == "" || url == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), leaveTime)
 	defer cancel()
 	header := up.header(http.Header{})
-	if _, err := b.do(ctx, http.MethodDelete, at.url, header, nil, func([]byte) error { return nil }); err != nil {
+	if _, err := b.do(ctx, http.MethodDelete, url, header, nil, func([]byte) error { return nil }); err != nil {
 		b.log.Debug("the server was not told of the session's end", "error", err)
 	}
 }
