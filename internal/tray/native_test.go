@@ -314,6 +314,19 @@ func TestANewPanelGetsTheWholeMenu(t *testing.T) {
 	c.quit()
 }
 
+// A panel that takes the place of another just when the icon has registered gets it, too.
+func TestThePanelIsReplacedAtTheStart(t *testing.T) {
+	t.Parallel()
+	address, _ := startBus(t)
+	p := startPanel(t, address)
+	c := startChild(t, address)
+	c.publish(snapshot(signedOut("github")))
+	p.item(t)
+	p.conn.Close()
+	startPanel(t, address).item(t).line("Sign in to github…")
+	c.quit()
+}
+
 func TestTheAppStartsBeforeThePanel(t *testing.T) {
 	t.Parallel()
 	address, _ := startBus(t)

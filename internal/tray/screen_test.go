@@ -151,11 +151,12 @@ func (d *display) input(kind, detail byte, at image.Point) {
 }
 
 // reach opens the menu of the icon of that colour and types keys that each change what is on
-// the screen. A busy panel may show a menu before it has all of it: that one is closed, and
-// opened once more.
-func (d *display) reach(icon color.RGBA, menu string, codes ...byte) {
+// the screen. A busy panel may show a menu before it has all of it, and one that is slow to
+// ask for the lines of a new menu loses submenus for good: that menu is closed, built anew,
+// and opened once more.
+func (d *display) reach(anew func(), icon color.RGBA, menu string, codes ...byte) {
 	d.t.Helper()
-	for range 3 {
+	for range 4 {
 		at := d.find(icon)
 		if d.changes(5000, func() {
 			d.input(xproto.MotionNotify, 0, at)
@@ -168,6 +169,7 @@ func (d *display) reach(icon color.RGBA, menu string, codes ...byte) {
 			d.key(keyEscape)
 		}
 		d.bare(40)
+		anew()
 	}
 	d.keep("failed")
 	d.t.Fatal("the screen did not change")
@@ -255,6 +257,13 @@ func (d *display) startXfce(address string, dark bool) (stop func()) {
 	d.t.Cleanup(run(daemon))
 	panel := run("xfce4-panel", "--disable-wm-check")
 	d.t.Cleanup(panel)
+	// An app that is there first builds its menu anew when the panel comes.
+	bus := connect(d.t, address)
+	soon.Until(d.t, "the panel is there for icons", func() bool {
+		var there bool
+		err := bus.BusObject().CallWithContext(soon.Context(d.t), "org.freedesktop.DBus.NameHasOwner", 0, watcher).Store(&there)
+		return err == nil && there
+	})
 	return panel
 }
 
@@ -275,34 +284,46 @@ func TestOnARealPanel(t *testing.T) {
 			d := startDisplay(t)
 			stopPanel := d.startXfce(address, dark)
 			c := startChild(t, address)
-			c.publish(snapshot(signedOut("github"), signedIn("linear"), down("jira")))
+			var shown *status.Snapshot
+			show := func(s *status.Snapshot) { shown = s; c.publish(s) }
+			// Nothing tells from outside that the panel has all of the menu.
+			complete := func() { time.Sleep(settle + nestAfter + time.Second) }
+			anew := func() {
+				more := *shown
+				more.Profiles = append(slices.Clone(more.Profiles), signedIn("another"))
+				c.publish(&more)
+				complete()
+				c.publish(shown)
+				complete()
+			}
+			show(snapshot(signedOut("github"), signedIn("linear"), down("jira")))
 			d.find(red)
 			d.keep("tray-error-" + theme)
-			c.publish(snapshot(signedOut("github"), signedIn("linear"), signedIn("jira")))
-			d.reach(amber, "tray-menu-"+theme, keyDown)
+			show(snapshot(signedOut("github"), signedIn("linear"), signedIn("jira")))
+			d.reach(anew, amber, "tray-menu-"+theme, keyDown)
 			d.key(keyReturn)
 			c.expect("do sign-in github")
 
-			c.publish(snapshot(signingIn("github", link), signedIn("linear"), signedIn("jira")))
+			show(snapshot(signingIn("github", link), signedIn("linear"), signedIn("jira")))
 			c.expect("open " + link)
-			d.reach(blue, "tray-signing-in-"+theme, keyDown, keyRight)
+			d.reach(anew, blue, "tray-signing-in-"+theme, keyDown, keyRight)
 			d.keep("tray-submenu-" + theme)
 			d.key(keyEscape) // closes the submenu, and with some versions the menu too
 			d.key(keyEscape)
 			d.bare(40)
-			c.publish(snapshot(signedIn("github"), signedIn("linear"), signedIn("jira")))
+			show(snapshot(signedIn("github"), signedIn("linear"), signedIn("jira")))
 			d.find(green)
 			d.keep("tray-ok-" + theme)
 
 			// Another menu is built while no panel is there to see it.
 			stopPanel()
 			d.bare(0)
-			c.publish(withClients(snapshot(signedOut("github")), client("zed", "Zed", entry("github", status.ClientForeign)),
+			show(withClients(snapshot(signedOut("github")), client("zed", "Zed", entry("github", status.ClientForeign)),
 				client("cursor", "Cursor"), client("vscode", "VS Code", entry("github", status.ClientCurrent))))
 			d.startXfce(address, dark)
 			d.find(amber)
-			time.Sleep(settle + nestAfter + time.Second) // nothing tells from outside that the panel has all of the menu
-			d.reach(amber, "tray-again-"+theme, keyDown, keyDown, keyRight, keyDown, keyDown, keyRight, keyDown)
+			complete()
+			d.reach(anew, amber, "tray-again-"+theme, keyDown, keyDown, keyRight, keyDown, keyDown, keyRight, keyDown)
 			d.keep("tray-clients-" + theme)
 			d.key(keyReturn)
 			c.expect("edit cursor github remove=false force=false")
