@@ -38,12 +38,13 @@ func show(ctx context.Context, f *face, o Options) (err error) {
 
 	sc := &native{log: o.Logger, clicks: f.clicks, panels: f.panels, image: busy}
 	sc.announce()
+	attend := attendant(ctx, sc, o)
 	ready, refused := make(chan struct{}), make(chan struct{})
 	started := func() {
-		close(ready)
 		drawn := make(chan struct{})
 		work.Go(func() { f.run(ctx, sc, func() { close(drawn) }) })
-		work.Go(func() { attend(ctx, sc, o) })
+		work.Go(attend)
+		close(ready)
 		<-drawn // the panel waits for the menu until this returns
 	}
 	ended := func() {
@@ -51,7 +52,7 @@ func show(ctx context.Context, f *face, o Options) (err error) {
 			o.SessionEnd()
 		}
 	}
-	stop := stopper()
+	stop := stopper(ready)
 	work.Go(func() {
 		select {
 		case <-ready:

@@ -40,8 +40,13 @@ func (n *native) announce() {
 	})
 }
 
-// stopper returns what ends a loop that never became ready; here every loop does.
-func stopper() func() { return func() {} }
+// stopper returns what ends a loop that has not become ready; here every loop does.
+func stopper(ready <-chan struct{}) func() {
+	return func() {
+		<-ready
+		systray.Quit()
+	}
+}
 
 // probe reports why there is no session bus. Without one the library could not be
 // ended again.
@@ -78,17 +83,23 @@ func sessionBus(ctx context.Context) (*dbus.Conn, error) {
 	return bus, nil
 }
 
-// attend says when no panel shows the icon, keeps it registered, and ends drawing when
-// it is gone for good.
-func attend(ctx context.Context, sc *native, o Options) {
-	if !hasHost(ctx) && ctx.Err() == nil {
-		o.Notice("no panel here shows tray icons (on GNOME the AppIndicator extension does); " +
-			"running on without one, use `mcpauth-tray status` meanwhile")
-	}
-	keepRegistered(ctx, sc.panels)
-	if ctx.Err() == nil {
-		sc.lost.Store(true)
-		o.Notice("the tray icon is gone because the session bus ended; running on without one, use `mcpauth-tray status`")
+// attendant returns what says when no panel shows the icon, keeps it registered, and ends
+// drawing when it is gone for good. To miss no new panel it listens from now on, before
+// the first one knows of the icon.
+func attendant(ctx context.Context, sc *native, o Options) func() {
+	bus, signals := listen(ctx)
+	return func() {
+		if !hasHost(ctx) && ctx.Err() == nil {
+			o.Notice("no panel here shows tray icons (on GNOME the AppIndicator extension does); " +
+				"running on without one, use `mcpauth-tray status` meanwhile")
+		}
+		if bus != nil {
+			keepRegistered(ctx, bus, signals, sc.panels)
+		}
+		if ctx.Err() == nil {
+			sc.lost.Store(true)
+			o.Notice("the tray icon is gone because the session bus ended; running on without one, use `mcpauth-tray status`")
+		}
 	}
 }
 
@@ -116,20 +127,27 @@ func hasHost(ctx context.Context) bool {
 	}
 }
 
-// keepRegistered registers the icon with every new watcher until ctx or the bus ends,
-// and tells panels of it.
-// The library does so too, but gives up on the first signal it does not know. It must
-// be on the library's own connection, or the panel would see a second icon.
-func keepRegistered(ctx context.Context, panels chan<- struct{}) {
+// listen asks for signals of new watchers on the library's own connection, which is nil
+// when there is none: with another one the panel would see a second icon.
+func listen(ctx context.Context) (*dbus.Conn, chan *dbus.Signal) {
 	bus, err := dbus.SessionBus()
 	if err != nil {
-		return
+		return nil, nil
 	}
 	signals := make(chan *dbus.Signal, 16)
 	bus.Signal(signals)
-	defer bus.RemoveSignal(signals)
-	_ = bus.AddMatchSignalContext(ctx, dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchInterface("org.freedesktop.DBus"),
+	within, cancel := context.WithTimeout(ctx, busWait)
+	defer cancel()
+	_ = bus.AddMatchSignalContext(within, dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchInterface("org.freedesktop.DBus"),
 		dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, watcher))
+	return bus, signals
+}
+
+// keepRegistered registers the icon with every new watcher until ctx or the bus ends,
+// and tells panels of it.
+// The library does so too, but gives up on the first signal it does not know.
+func keepRegistered(ctx context.Context, bus *dbus.Conn, signals chan *dbus.Signal, panels chan<- struct{}) {
+	defer bus.RemoveSignal(signals)
 	for {
 		select {
 		case <-ctx.Done():

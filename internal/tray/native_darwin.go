@@ -2,7 +2,11 @@
 
 package tray
 
-import "context"
+import (
+	"context"
+
+	"fyne.io/systray"
+)
 
 func label(title string) string { return title }
 
@@ -11,7 +15,12 @@ func (n *native) announce() {}
 
 func probe(context.Context) error { return nil }
 
-func attend(context.Context, *native, Options) {}
+func attendant(context.Context, *native, Options) func() { return func() {} }
 
-// stopper returns what ends a loop that never became ready; here every loop does.
-func stopper() func() { return func() {} }
+// stopper returns what ends a loop that has not become ready; here every loop does.
+func stopper(ready <-chan struct{}) func() {
+	return func() {
+		<-ready
+		systray.Quit()
+	}
+}

@@ -311,6 +311,19 @@ func TestANewPanelGetsTheWholeMenu(t *testing.T) {
 	c.quit()
 }
 
+// A panel that takes the place of another just when the icon has registered gets it, too.
+func TestThePanelIsReplacedAtTheStart(t *testing.T) {
+	t.Parallel()
+	s := seat.New(t)
+	p := s.StartPanel()
+	c := startChild(t, s.Address)
+	c.publish(snapshot(signedOut("github")))
+	itemOn(t, p)
+	p.Close()
+	itemOn(t, s.StartPanel()).line("Sign in to github…")
+	c.quit()
+}
+
 func TestTheAppStartsBeforeThePanel(t *testing.T) {
 	t.Parallel()
 	s := seat.New(t)

@@ -15,11 +15,11 @@ func (n *native) announce() {}
 
 func probe(context.Context) error { return nil }
 
-func attend(context.Context, *native, Options) {}
+func attendant(context.Context, *native, Options) func() { return func() {} }
 
 // stopper returns what ends the message loop of the calling thread, which waits for
 // ever when the shell did not take the icon.
-func stopper() func() {
+func stopper(<-chan struct{}) func() {
 	const quit = 0x0012 // WM_QUIT
 	post := windows.NewLazySystemDLL("user32.dll").NewProc("PostThreadMessageW")
 	thread := windows.GetCurrentThreadId()

@@ -136,11 +136,12 @@ func (d *display) input(kind, detail byte, at image.Point) {
 }
 
 // reach opens the menu of the icon of that colour and types keys that each change what is on
-// the screen. A busy panel may show a menu before it has all of it: that one is closed, and
-// opened once more.
-func (d *display) reach(icon color.RGBA, menu string, codes ...byte) {
+// the screen. A busy panel may show a menu before it has all of it, and one that is slow to
+// ask for the lines of a new menu loses submenus for good: that menu is closed, built anew,
+// and opened once more.
+func (d *display) reach(anew func(), icon color.RGBA, menu string, codes ...byte) {
 	d.t.Helper()
-	for range 3 {
+	for range 4 {
 		at := d.find(icon)
 		if d.changes(5000, func() {
 			d.input(xproto.MotionNotify, 0, at)
@@ -153,6 +154,7 @@ func (d *display) reach(icon color.RGBA, menu string, codes ...byte) {
 			d.key(keyEscape)
 		}
 		d.bare(40)
+		anew()
 	}
 	d.keep("failed")
 	d.t.Fatal("the screen did not change")
@@ -205,7 +207,7 @@ func (d *display) key(code byte) {
 }
 
 // startXfce runs a real panel with nothing but a tray.
-func (d *display) startXfce(address string, dark bool) (stop func()) {
+func (d *display) startXfce(s *seat.Seat, dark bool) (stop func()) {
 	d.t.Helper()
 	conf, err := os.ReadFile("testdata/xfce4-panel.xml")
 	if err != nil {
@@ -221,7 +223,7 @@ func (d *display) startXfce(address string, dark bool) (stop func()) {
 		d.t.Fatal(err)
 	}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "DISPLAY=" + d.name, "NO_AT_BRIDGE=1",
-		"DBUS_SESSION_BUS_ADDRESS=" + address, "LANG=C.UTF-8", "XDG_RUNTIME_DIR=" + home}
+		"DBUS_SESSION_BUS_ADDRESS=" + s.Address, "LANG=C.UTF-8", "XDG_RUNTIME_DIR=" + home}
 	run := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(name, args...)
 		cmd.Env = env
@@ -237,6 +239,7 @@ func (d *display) startXfce(address string, dark bool) (stop func()) {
 	}
 	run(daemon)
 	panel := run("xfce4-panel", "--disable-wm-check")
+	s.Owned(watcher, true) // an app that is there first builds its menu anew when the panel comes
 	return func() { seat.End(panel) }
 }
 
@@ -253,38 +256,50 @@ func TestOnARealPanel(t *testing.T) {
 		theme := map[bool]string{false: "light", true: "dark"}[dark]
 		t.Run(theme, func(t *testing.T) {
 			t.Parallel()
-			address := seat.New(t).Address
+			desk := seat.New(t)
 			d := startDisplay(t)
-			stopPanel := d.startXfce(address, dark)
-			c := startChild(t, address)
-			c.publish(snapshot(signedOut("github"), signedIn("linear"), down("jira")))
+			stopPanel := d.startXfce(desk, dark)
+			c := startChild(t, desk.Address)
+			var shown *status.Snapshot
+			show := func(s *status.Snapshot) { shown = s; c.publish(s) }
+			// Nothing tells from outside that the panel has all of the menu.
+			complete := func() { time.Sleep(settle + nestAfter + time.Second) }
+			anew := func() {
+				more := *shown
+				more.Profiles = append(slices.Clone(more.Profiles), signedIn("another"))
+				c.publish(&more)
+				complete()
+				c.publish(shown)
+				complete()
+			}
+			show(snapshot(signedOut("github"), signedIn("linear"), down("jira")))
 			d.find(red)
 			d.keep("tray-error-" + theme)
-			c.publish(snapshot(signedOut("github"), signedIn("linear"), signedIn("jira")))
-			d.reach(amber, "tray-menu-"+theme, keyDown)
+			show(snapshot(signedOut("github"), signedIn("linear"), signedIn("jira")))
+			d.reach(anew, amber, "tray-menu-"+theme, keyDown)
 			d.key(keyReturn)
 			c.expect("do sign-in github")
 
-			c.publish(snapshot(signingIn("github", link), signedIn("linear"), signedIn("jira")))
+			show(snapshot(signingIn("github", link), signedIn("linear"), signedIn("jira")))
 			c.expect("open " + link)
-			d.reach(blue, "tray-signing-in-"+theme, keyDown, keyRight)
+			d.reach(anew, blue, "tray-signing-in-"+theme, keyDown, keyRight)
 			d.keep("tray-submenu-" + theme)
 			d.key(keyEscape) // closes the submenu, and with some versions the menu too
 			d.key(keyEscape)
 			d.bare(40)
-			c.publish(snapshot(signedIn("github"), signedIn("linear"), signedIn("jira")))
+			show(snapshot(signedIn("github"), signedIn("linear"), signedIn("jira")))
 			d.find(green)
 			d.keep("tray-ok-" + theme)
 
 			// Another menu is built while no panel is there to see it.
 			stopPanel()
 			d.bare(0)
-			c.publish(withClients(snapshot(signedOut("github")), client("zed", "Zed", entry("github", status.ClientForeign)),
+			show(withClients(snapshot(signedOut("github")), client("zed", "Zed", entry("github", status.ClientForeign)),
 				client("cursor", "Cursor"), client("vscode", "VS Code", entry("github", status.ClientCurrent))))
-			d.startXfce(address, dark)
+			d.startXfce(desk, dark)
 			d.find(amber)
-			time.Sleep(settle + nestAfter + time.Second) // nothing tells from outside that the panel has all of the menu
-			d.reach(amber, "tray-again-"+theme, keyDown, keyDown, keyRight, keyDown, keyDown, keyRight, keyDown)
+			complete()
+			d.reach(anew, amber, "tray-again-"+theme, keyDown, keyDown, keyRight, keyDown, keyDown, keyRight, keyDown)
 			d.keep("tray-clients-" + theme)
 			d.key(keyReturn)
 			c.expect("edit cursor github remove=false force=false")
