@@ -267,9 +267,9 @@ func sandboxed(t testing.TB, o sandbox.Options) *sandbox.Sandbox {
 }
 
 // connect is the Go SDK's client on the other side of a bridge.
-func connect(t testing.TB, up Upstream, o *mcp.ClientOptions, version string) *mcp.ClientSession {
+func connect(t testing.TB, up Upstream, o *mcp.ClientOptions, version string, change ...func(*Bridge)) *mcp.ClientSession {
 	t.Helper()
-	in, out, _ := pipes(t, up)
+	in, out, _ := pipes(t, up, change...)
 	client := mcp.NewClient(&mcp.Implementation{Name: "t", Version: "1"}, o)
 	session, err := client.Connect(soon.Context(t), &mcp.IOTransport{Reader: out, Writer: in}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {

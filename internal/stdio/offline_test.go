@@ -134,8 +134,10 @@ func TestAppGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	box := sandboxed(t, sandbox.Options{})
 	up := newApp(ready(box.MCPURL()))
-	s := connect(t, up, nil, latestSession)
+	var bridge *Bridge
+	s := connect(t, up, nil, latestSession, func(b *Bridge) { bridge = b })
 	up.become(absent)
+	soon.Until(t, "the bridge knows that the app is gone", func() bool { at, _ := bridge.link.now(); return at == nil })
 	answer := make(chan string, 1)
 	go func() { answer <- say(t, s, "held") }()
 	select {
